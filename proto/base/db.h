@@ -1,0 +1,75 @@
+/*
+ * db.h - an ordered key-value database: LevelDB behind a few verbs.
+ *
+ * The one place that includes leveldb/c.h.  A database belongs to one
+ * process; gets and writes may come from any thread, a batch or an iterator
+ * belongs to one.  A write error is sticky in LevelDB: after one, close and
+ * open again.
+ */
+#ifndef BASE_DB_H
+#define BASE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/diag.h"
+
+struct db;
+struct db_batch;
+struct db_iter;
+struct db_view;
+
+enum db_flags {
+	DB_CREATE = 1,		/* make it when missing */
+	DB_NEW = 2,		/* fail with ERR_EXISTS when it is there */
+	DB_PARANOID = 4,	/* LevelDB's paranoid_checks: for sets that can
+				 * be fetched again */
+	DB_BULK = 8,		/* large write buffer for a sorted load */
+};
+
+/* 0, ERR_NOENT, ERR_EXISTS, ERR_BUSY (another process), ERR_CORRUPT, ERR_IO. */
+int db_open(struct db **out, const char *dir, int flags, struct diag *why);
+void db_close(struct db **db);
+
+/*
+ * Append the value of key to out, as of view (NULL: now).  verify reads with
+ * checksums.  0, ERR_NOENT, ERR_CORRUPT, ERR_IO.
+ */
+int db_get(struct db *db, const struct db_view *view, const void *key,
+    size_t key_len, bool verify, struct buf *out, struct diag *why);
+
+struct db_batch *db_batch_new(void);
+void db_batch_free(struct db_batch **b);
+void db_batch_clear(struct db_batch *b);
+void db_batch_put(struct db_batch *b, const void *key, size_t key_len,
+    const void *val, size_t val_len);
+void db_batch_del(struct db_batch *b, const void *key, size_t key_len);
+size_t db_batch_bytes(const struct db_batch *b);	/* keys and values */
+
+/* Write all of b or nothing; sync waits for the disk.  0, ERR_FULL, ERR_IO. */
+int db_write(struct db *db, const struct db_batch *b, bool sync,
+    struct diag *why);
+
+/* What the database holds now, unchanged by later writes. */
+struct db_view *db_view_new(struct db *db);
+void db_view_free(struct db *db, struct db_view **view);
+
+/* An iterator always verifies checksums and does not fill the cache. */
+struct db_iter *db_iter_new(struct db *db, const struct db_view *view);
+void db_iter_free(struct db_iter **it);
+void db_iter_first(struct db_iter *it);
+void db_iter_last(struct db_iter *it);
+void db_iter_seek(struct db_iter *it, const void *key, size_t key_len);
+bool db_iter_valid(const struct db_iter *it);
+void db_iter_next(struct db_iter *it);
+void db_iter_prev(struct db_iter *it);
+struct bytes db_iter_key(const struct db_iter *it);	/* until it moves */
+struct bytes db_iter_value(const struct db_iter *it);
+int db_iter_error(const struct db_iter *it, struct diag *why);
+
+/* Merge all tables; blocks for as long as it takes. */
+void db_compact(struct db *db);
+
+#endif

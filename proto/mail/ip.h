@@ -1,0 +1,31 @@
+/*
+ * ip.h - client addresses and prefixes, v4 and v6, in one 16-byte form.
+ *
+ * An IPv4 address is kept as ::ffff:a.b.c.d and a v4 prefix /n as /(96+n), so
+ * an IPv4-mapped IPv6 client equals its IPv4 form.  (RFC 4291 2.5.5.2)
+ */
+#ifndef MAIL_IP_H
+#define MAIL_IP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ip { uint8_t b[16]; };
+struct ip_prefix { struct ip ip; uint8_t len; };	/* len 0..128 */
+
+#define IP_TEXT_LEN 52		/* longest text, "/128" and NUL included */
+
+/* Strict forms only: no leading zeros, no zone, no port.  0 or ERR_INVAL. */
+int ip_parse(const char *text, struct ip *out);
+/* "192.0.2.0/24", "2001:db8::/32", or an address (all its bits).  Bits after
+ * the prefix must be 0.  0 or ERR_INVAL. */
+int ip_prefix_parse(const char *text, struct ip_prefix *out);
+void ip_format(const struct ip *ip, char out[IP_TEXT_LEN]);
+void ip_prefix_format(const struct ip_prefix *p, char out[IP_TEXT_LEN]);
+bool ip_is_v4(const struct ip *ip);
+bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *p);
+/* The length as its family writes it: /24, not /120. */
+int ip_prefix_shown_len(const struct ip_prefix *p);
+
+#endif

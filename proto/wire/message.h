@@ -1,0 +1,114 @@
+/*
+ * message.h - the payloads of frames as structs, encoded with protobuf-c.
+ *
+ * Decoded protobuf never leaves message.c: it is unpacked with a capped
+ * allocator after a byte limit, checked against ranges, copied and freed.
+ * All decode functions: 0, or ERR_CORRUPT with the reason, and then *out is
+ * zeroed.  All encode functions append the payload to out.
+ */
+#ifndef WIRE_MESSAGE_H
+#define WIRE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/diag.h"
+#include "proto/wire/digest.h"
+
+#define MANIFEST_CHUNKS_MAX 65536
+#define HASH_LEN 32
+
+struct head {
+	uint64_t version;		/* from 1; only rises */
+	uint8_t digest[DIGEST_LEN];
+	uint64_t count;			/* records */
+	uint8_t manifest_id[HASH_LEN];	/* BLAKE2b-256 of its frame */
+	uint64_t prev_version;
+	uint8_t prev_digest[DIGEST_LEN];
+	uint32_t record_format, engine;
+	int64_t issued_us;
+};
+void head_encode(const struct head *h, struct buf *out);
+int head_decode(struct head *out, struct bytes in, struct diag *why);
+
+struct manifest_chunk { uint8_t hash[HASH_LEN]; uint32_t len, count; };
+struct manifest {
+	uint64_t version, count, bytes;
+	uint8_t digest[DIGEST_LEN];
+	uint8_t state[DIGEST_STATE_LEN];	/* digest_save() */
+	uint32_t record_format;
+	struct manifest_chunk *chunks;		/* owned */
+	size_t chunks_n;
+};
+void manifest_encode(const struct manifest *m, struct buf *out);
+/* Checks that lengths and counts add up and stay in limits. */
+int manifest_decode(struct manifest *out, struct bytes in, struct diag *why);
+void manifest_fini(struct manifest *m);
+
+enum nack { NACK_NONE, NACK_SIGNATURE, NACK_ROLLBACK, NACK_DIGEST,
+    NACK_FORMAT, NACK_LIMIT, NACK_CORRUPT, NACK_DISK, NACK_ENGINE };
+const char *nack_name(enum nack n);
+
+struct hello {
+	uint32_t proto_min, proto_max, record_format, engine;
+	uint8_t boot_id[16];
+	uint64_t version;		/* enforced; 0 none */
+	uint8_t digest[DIGEST_LEN];
+	char build[32];
+};
+void hello_encode(const struct hello *h, struct buf *out);
+int hello_decode(struct hello *out, struct bytes in, struct diag *why);
+
+struct ack {
+	uint64_t accepted, enforced;	/* versions */
+	uint8_t digest[DIGEST_LEN];	/* of the enforced one */
+	bool proved;			/* digest computed here, not by chunks */
+	uint32_t engine;
+	enum nack nack;			/* of version nack_version */
+	uint64_t nack_version;
+	char detail[200];
+	uint64_t decisions, refusals, spool_n, events_lost;	/* counters */
+};
+void ack_encode(const struct ack *a, struct buf *out);
+int ack_decode(struct ack *out, struct bytes in, struct diag *why);
+
+struct chunk_req { uint8_t manifest_id[HASH_LEN]; uint32_t first, n; };
+void chunk_req_encode(const struct chunk_req *r, struct buf *out);
+int chunk_req_decode(struct chunk_req *out, struct bytes in,
+    struct diag *why);
+/* FRAME_MANIFEST_REQ holds just a manifest id (32 raw bytes), FRAME_CHUNK
+ * u32 index and the chunk's raw bytes. */
+
+struct enroll { uint8_t secret[16]; char name[64]; };
+void enroll_encode(const struct enroll *e, struct buf *out);
+int enroll_decode(struct enroll *out, struct bytes in, struct diag *why);
+
+struct enrolled {
+	char node_id[64];
+	char control[128], events[128];	/* endpoints */
+	uint8_t server_key[32];		/* CURVE key of both */
+	uint8_t root_key[32];
+	uint8_t cert[512];		/* a FRAME_CERT */
+	size_t cert_len;
+};
+void enrolled_encode(const struct enrolled *e, struct buf *out);
+int enrolled_decode(struct enrolled *out, struct bytes in,
+    struct diag *why);
+
+struct events {
+	uint8_t spool_id[8];
+	uint64_t first_seq;
+	size_t n;			/* at most 1,000 */
+	struct bytes *event;		/* owned array, borrowed bytes of in */
+};
+void events_encode(const struct events *e, struct buf *out);
+int events_decode(struct events *out, struct bytes in, struct diag *why);
+void events_fini(struct events *e);
+
+struct eack { uint8_t spool_id[8]; uint64_t upto_seq; };
+void eack_encode(const struct eack *e, struct buf *out);
+int eack_decode(struct eack *out, struct bytes in, struct diag *why);
+
+#endif

@@ -6,8 +6,9 @@
  * needs, fetches them from wherever they live, and calls judge().
  *
  *	want_first(t, env, &keys)   -> fetch keys.n records into facts
- *	want_second(t, env, &facts, &keys) -> appends keys after an alias was
- *	                               found; fetch the new ones
+ *	want_second(t, env, &facts, &keys) -> appends the keys that depend on
+ *	                               the recipient's primary address; fetch
+ *	                               those from the old keys.n on
  *	judge(t, env, &keys, &facts, now, stage, &verdict, trace or NULL)
  */
 #ifndef POLICY_DECIDE_H
@@ -41,6 +42,7 @@ struct envelope {
 	struct addr sender_base;
 	struct addr primary;	/* filled by want_second(): directory primary */
 	bool has_rcpt_base, has_sender_base, has_primary;
+	const struct addr *user;	/* whose list is asked, by want_second() */
 	bool has_ip;
 	struct ip ip;		/* the connecting client */
 	const char *host;	/* forward-confirmed name, canonical, or NULL */
@@ -48,13 +50,23 @@ struct envelope {
 	enum greylist greylist;
 	const struct addr *headers;	/* header From addresses; NULL: absent */
 	size_t headers_n;	/* at most DECIDE_HEADERS_MAX */
+	struct addr *header_base;	/* room for headers_n, filled by
+				 * want_first(); kind ADDR_NULL: none.  NULL
+				 * when headers is NULL */
 	bool headers_more;	/* there were more: no allow by header */
 	const char *header_name;	/* display name, canonical, or NULL */
 };
 
+/* Whose key it is: the recipient side comes in three forms. */
+enum want_who { WHO_RCPT, WHO_RCPT_BASE, WHO_PRIMARY, WHO_SENDER,
+    WHO_SENDER_BASE, WHO_HEADER, WHO_HEADER_BASE };
+
 /* One record needed.  Text is borrowed from the envelope. */
 struct want_key {
 	uint8_t cls;
+	uint8_t who;		/* enum want_who */
+	uint8_t index;		/* WHO_HEADER*: which one */
+	uint16_t precision;	/* of a match by it: see KEY_PRECISION_FROM */
 	bool wild;		/* "*." stands before a */
 	const char *a;
 	uint16_t a_len;
@@ -118,6 +130,11 @@ enum reason {
 enum level { LEVEL_NONE, LEVEL_POLICY, LEVEL_USER, LEVEL_SYSTEM };
 enum granted { GRANTED_NONE, GRANTED_ADMIN, GRANTED_USER, GRANTED_AUTO };
 
+/*
+ * The key that decides between policies (semantics: which policy wins).
+ * Precision is 1,000 times 3 (address), 2 (exact domain) or 1 (wildcard) plus,
+ * for a wildcard, the labels of its suffix.
+ */
 enum { KEY_OVERRIDE, KEY_RANK_FROM, KEY_RANK_TO, KEY_PRECISION_FROM,
     KEY_PRECISION_TO, KEY_IP, KEY_ACTION, KEY_PARTS };
 
@@ -174,6 +191,9 @@ struct verdict {
 void judge(const struct tables *t, const struct envelope *env,
     const struct want *keys, const struct facts *f, int64_t now_us,
     enum stage stage, struct verdict *out, struct trace *trace);
+
+/* A part of the key as answers show it: precision without the labels. */
+int match_key_shown(const struct match *m, int part);
 
 const char *verdict_name(enum verdict_kind k);	/* "accept" ... */
 const char *stage_name(enum stage_id id);	/* "blocked_senders" ... */

@@ -1,0 +1,390 @@
+/*
+ * match.c - matches policies against one question and finds the winner.
+ */
+#include "proto/policy/match.h"
+
+#include <string.h>
+
+#include "proto/policy/target.h"
+
+static bool
+host_matches(const char *host, const char *want)
+{
+	size_t n = strlen(host), len = strlen(want);
+
+	if (want[0] != '*')
+		return strcmp(host, want) == 0;
+	return n > len - 1 && strcmp(host + n - (len - 1), want + 1) == 0;
+}
+
+/* Source IPs and host names; *prefix is the longest that holds, or -1. */
+static bool
+conditions_hold(struct judging *j, const struct policy *p, int *prefix)
+{
+	size_t i;
+
+	*prefix = -1;
+	if (p->ips_n == 0 && p->hosts_n == 0)
+		return true;
+	if (j->trusted)
+		return false;
+	for (i = 0; i < p->ips_n; i++) {
+		int len = ip_prefix_shown_len(&p->ips[i]);
+
+		j->steps++;
+		if (j->env->has_ip && len > *prefix &&
+		    ip_in_prefix(&j->env->ip, &p->ips[i]))
+			*prefix = len;
+	}
+	if (p->ips_n > 0 && *prefix < 0)
+		return false;
+	for (i = 0; i < p->hosts_n; i++) {
+		j->steps++;
+		if (j->env->host != NULL &&
+		    host_matches(j->env->host, p->hosts[i]))
+			return true;
+	}
+	return p->hosts_n == 0;
+}
+
+static bool
+is_allow(const struct policy *p)
+{
+	return p->action == ACTION_TAKE_NO_ACTION ||
+	    p->action == ACTION_PERMIT;
+}
+
+static int
+action_key(const struct policy *p)
+{
+	if (p->type == POLICY_PERMITTED_SENDERS)
+		return p->action == ACTION_TAKE_NO_ACTION;
+	return p->action != ACTION_TAKE_NO_ACTION;
+}
+
+/* Match the sender's target by one identity; precision or NO_MATCH. */
+static int
+match_sender(struct judging *j, const struct policy *p,
+    const struct target *t, enum identity id, struct match *m)
+{
+	bool block = p->action == ACTION_BLOCK, allow = is_allow(p);
+	const struct envelope *e = j->env;
+	char entry[ADDR_TEXT_MAX];
+	int best = NO_MATCH, prec;
+	struct side s;
+	uint64_t gid;
+	size_t i;
+
+	if (id == BASED_ENVELOPE) {
+		if (t->kind == TARGET_DISPLAY_NAME ||
+		    (allow && e->sender.ambiguous))
+			return NO_MATCH;
+		side_sender(j, block, &s);
+		return match_target(j, t, &s, m->entry, &m->gid);
+	}
+	if (e->headers == NULL || (allow && e->headers_more))
+		return NO_MATCH;
+	for (i = 0; i < e->headers_n; i++) {
+		side_header(j, i, block, &s);
+		prec = match_target(j, t, &s, entry, &gid);
+		if (allow && (prec == NO_MATCH || e->headers[i].ambiguous))
+			return NO_MATCH;
+		/* any for a block: its best; all for an allow: its worst */
+		if (prec == NO_MATCH || (best != NO_MATCH &&
+		    (allow ? prec >= best : prec <= best)))
+			continue;
+		best = prec;
+		memcpy(m->entry, entry, sizeof(entry));
+		m->gid = gid;
+	}
+	return best;
+}
+
+static bool
+is_active(const struct judging *j, const struct policy *p)
+{
+	return p->enabled && (j->with_monitored || !p->monitor) &&
+	    p->valid_from_us <= j->now_us && j->now_us < p->valid_until_us;
+}
+
+static int
+key_compare(const struct match *a, const struct match *b)
+{
+	int i;
+
+	for (i = 0; i < KEY_PARTS; i++) {
+		if (a->key[i] != b->key[i])
+			return a->key[i] < b->key[i] ? -1 : 1;
+	}
+	return 0;
+}
+
+/* Is a better than b?  The smallest id wins between equals. */
+static bool
+is_better(const struct match *a, const struct match *b)
+{
+	int c = key_compare(a, b);
+
+	return c > 0 || (c == 0 && a->policy != b->policy &&
+	    strcmp(a->policy->id, b->policy->id) < 0);
+}
+
+/* One policy, one orientation, one identity. */
+static bool
+match_one(struct judging *j, const struct policy *p, bool reverse,
+    enum identity id, struct match *m)
+{
+	const struct target *from = reverse ? &p->to : &p->from;
+	const struct target *to = reverse ? &p->from : &p->to;
+	char entry[ADDR_TEXT_MAX];
+	int prefix = -1, sender, rcpt;
+	struct side s;
+	uint64_t gid;
+
+	if (!reverse && !conditions_hold(j, p, &prefix))
+		return false;
+	if (is_allow(p) && j->env->rcpt.ambiguous)
+		return false;
+	side_rcpt(j, &s);
+	if ((rcpt = match_target(j, to, &s, entry, &gid)) == NO_MATCH)
+		return false;
+	if ((sender = match_sender(j, p, from, id, m)) == NO_MATCH)
+		return false;
+	m->policy = p;
+	m->identity = id;
+	m->reverse = reverse;
+	m->key[KEY_OVERRIDE] = p->override;
+	m->key[KEY_RANK_FROM] = policy_rank(from->kind);
+	m->key[KEY_RANK_TO] = policy_rank(to->kind);
+	m->key[KEY_PRECISION_FROM] = sender;
+	m->key[KEY_PRECISION_TO] = rcpt;
+	m->key[KEY_IP] = prefix;
+	m->key[KEY_ACTION] = action_key(p);
+	return true;
+}
+
+/* Keep the best candidates in the trace, once a policy. */
+static void
+trace_add(struct stage_trace *st, const struct match *m)
+{
+	size_t n, i;
+
+	if (st == NULL)
+		return;
+	n = st->candidates_n < DECIDE_TRACE_CANDIDATES ? st->candidates_n :
+	    DECIDE_TRACE_CANDIDATES;
+	for (i = 0; i < n; i++) {
+		if (st->candidates[i].policy != m->policy)
+			continue;
+		if (!is_better(m, &st->candidates[i]))
+			return;
+		memmove(&st->candidates[i], &st->candidates[i + 1],
+		    (n - i - 1) * sizeof(*m));
+		st->candidates_n--;
+		n--;
+		break;
+	}
+	for (i = n; i > 0 && is_better(m, &st->candidates[i - 1]); i--) {
+		if (i < DECIDE_TRACE_CANDIDATES)
+			st->candidates[i] = st->candidates[i - 1];
+	}
+	if (i < DECIDE_TRACE_CANDIDATES)
+		st->candidates[i] = *m;
+	st->candidates_n++;
+}
+
+struct search {
+	enum policy_type type;
+	enum identity based;
+	struct match *best;
+	bool found;
+	struct stage_trace *st;
+};
+
+static void
+try_row(struct judging *j, struct search *q, const struct index_row *row)
+{
+	const struct policy *p = &j->t->policies[row->policy];
+	enum identity id;
+	struct match m;
+
+	j->steps++;
+	if (p->type != q->type || !is_active(j, p) ||
+	    j->steps > DECIDE_STEPS_MAX)
+		return;
+	for (id = BASED_ENVELOPE; id <= BASED_HEADER; id++) {
+		if ((p->based_on & q->based & id) == 0 ||
+		    !match_one(j, p, row->reverse, id, &m))
+			continue;
+		trace_add(q->st, &m);
+		if (!q->found || is_better(&m, q->best))
+			*q->best = m;
+		q->found = true;
+	}
+}
+
+static void
+try_selector(struct judging *j, struct search *q, uint64_t hash)
+{
+	size_t n, i;
+	const struct index_row *row = tables_index(j->t, hash, &n);
+
+	j->steps++;
+	for (i = 0; i < n; i++)
+		try_row(j, q, &row[i]);
+}
+
+static void
+try_address(struct judging *j, struct search *q, enum index_side side,
+    const struct addr *a)
+{
+	const char *d = addr_domain(a), *p;
+	char wild[ADDR_DOMAIN_MAX + 3];
+
+	try_selector(j, q, tables_selector(side, TARGET_ADDRESS, a->text, 0));
+	if (a->kind != ADDR_MAILBOX)
+		return;
+	try_selector(j, q, tables_selector(side, TARGET_DOMAIN, d, 0));
+	for (p = strchr(d, '.'); p != NULL; p = strchr(p + 1, '.')) {
+		wild[0] = '*';
+		memcpy(wild + 1, p, strlen(p) + 1);
+		try_selector(j, q, tables_selector(side, TARGET_DOMAIN, wild,
+		    0));
+	}
+}
+
+static void
+try_groups(struct judging *j, struct search *q, size_t key)
+{
+	const struct want_key *k = &j->keys->key[key];
+	enum index_side side = (WHO_BIT(k->who) & WHO_RCPT_ALL) != 0 ?
+	    SIDE_RCPT : SIDE_SENDER;
+	struct bytes v;
+
+	if (k->cls != RECORD_ENTRY || j->f->state[key] != FACT_FOUND)
+		return;
+	v = match_fact(j, key);
+	while (v.n >= 8) {
+		const struct group_row *g = tables_group(j->t,
+		    bytes_u64(&v));
+		size_t i;
+
+		for (i = 0; g != NULL && i < g->closure_n; i++)
+			try_selector(j, q, tables_selector(side,
+			    TARGET_GROUP, NULL, g->closure[i]));
+	}
+}
+
+bool
+match_best(struct judging *j, enum policy_type type, enum identity based,
+    struct match *out, struct stage_trace *st)
+{
+	struct search q = { .type = type, .based = based, .best = out,
+	    .st = st };
+	const struct envelope *e = j->env;
+	size_t i;
+
+	try_selector(j, &q, 0);
+	try_address(j, &q, SIDE_RCPT, &e->rcpt);
+	if (e->has_rcpt_base)
+		try_address(j, &q, SIDE_RCPT, &e->rcpt_base);
+	if (e->has_primary)
+		try_address(j, &q, SIDE_RCPT, &e->primary);
+	try_address(j, &q, SIDE_SENDER, &e->sender);
+	if (e->has_sender_base)
+		try_address(j, &q, SIDE_SENDER, &e->sender_base);
+	for (i = 0; (based & BASED_HEADER) != 0 && i < e->headers_n; i++) {
+		try_address(j, &q, SIDE_SENDER, &e->headers[i]);
+		if (e->header_base != NULL &&
+		    e->header_base[i].kind == ADDR_MAILBOX)
+			try_address(j, &q, SIDE_SENDER, &e->header_base[i]);
+	}
+	for (i = 0; i < j->keys->n; i++)
+		try_groups(j, &q, i);
+	return q.found;
+}
+
+/* The highest precision that a target can reach. */
+static int
+precision_most(const struct target *t)
+{
+	switch (t->kind) {
+	case TARGET_ADDRESS:
+	case TARGET_GROUP:
+		return PRECISION_ADDRESS;
+	case TARGET_DOMAIN:
+		return t->text[0] == '*' ?
+		    PRECISION_WILDCARD + addr_labels(t->text + 2) :
+		    PRECISION_DOMAIN;
+	default:
+		return 0;
+	}
+}
+
+static bool
+could_beat(struct judging *j, const struct policy *p, bool reverse,
+    const struct match *w)
+{
+	const struct target *from = reverse ? &p->to : &p->from;
+	const struct target *to = reverse ? &p->from : &p->to;
+	struct match m = { .policy = p };
+	char entry[ADDR_TEXT_MAX];
+	int prefix = -1, rcpt;
+	struct side s;
+	uint64_t gid;
+
+	if (!reverse && !conditions_hold(j, p, &prefix))
+		return false;
+	side_rcpt(j, &s);
+	rcpt = match_target(j, to, &s, entry, &gid);
+	if (rcpt == NO_MATCH)
+		return false;
+	m.key[KEY_OVERRIDE] = p->override;
+	m.key[KEY_RANK_FROM] = policy_rank(from->kind);
+	m.key[KEY_RANK_TO] = policy_rank(to->kind);
+	m.key[KEY_PRECISION_FROM] = precision_most(from);
+	m.key[KEY_PRECISION_TO] = rcpt;
+	m.key[KEY_IP] = prefix;
+	m.key[KEY_ACTION] = action_key(p);
+	return is_better(&m, w);
+}
+
+bool
+match_is_open(struct judging *j, enum policy_type type,
+    const struct match *w)
+{
+	size_t i;
+
+	if (j->env->rcpt.ambiguous)
+		return false;
+	for (i = 0; i < j->t->header_exception_n[type]; i++) {
+		const struct policy *p = &j->t->policies[
+		    j->t->header_exception[type][i]];
+
+		if (++j->steps > DECIDE_STEPS_MAX)
+			return false;
+		if (is_active(j, p) && (could_beat(j, p, false, w) ||
+		    (p->bidirectional && could_beat(j, p, true, w))))
+			return true;
+	}
+	return false;
+}
+
+bool
+match_rcpt_in_group(struct judging *j, uint64_t gid)
+{
+	char entry[ADDR_TEXT_MAX];
+	uint64_t direct;
+	struct side s;
+
+	side_rcpt(j, &s);
+	return match_group(j, &s, gid, entry, &direct) != NO_MATCH;
+}
+
+int
+match_key_shown(const struct match *m, int part)
+{
+	if (part == KEY_PRECISION_FROM || part == KEY_PRECISION_TO)
+		return m->key[part] / 1000;
+	return m->key[part];
+}

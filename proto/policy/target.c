@@ -1,0 +1,228 @@
+/*
+ * target.c - holds one target against the sender, a header From address or
+ * the recipient.  Every loop counts steps.
+ */
+#include "proto/policy/target.h"
+
+#include <string.h>
+
+struct bytes
+match_fact(const struct judging *j, size_t i)
+{
+	return bytes_of(j->f->values.data + j->f->at[i], j->f->len[i]);
+}
+
+void
+side_rcpt(const struct judging *j, struct side *s)
+{
+	const struct envelope *e = j->env;
+
+	memset(s, 0, sizeof(*s));
+	s->form[s->form_n++] = &e->rcpt;
+	if (e->has_rcpt_base)
+		s->form[s->form_n++] = &e->rcpt_base;
+	if (e->has_primary)
+		s->form[s->form_n++] = &e->primary;
+	s->who = WHO_RCPT_ALL;
+	s->internal = j->rcpt_internal;
+}
+
+void
+side_sender(const struct judging *j, bool block, struct side *s)
+{
+	const struct envelope *e = j->env;
+
+	memset(s, 0, sizeof(*s));
+	s->form[s->form_n++] = &e->sender;
+	s->who = WHO_BIT(WHO_SENDER);
+	if (block && e->has_sender_base) {
+		s->form[s->form_n++] = &e->sender_base;
+		s->who |= WHO_BIT(WHO_SENDER_BASE);
+	}
+	s->internal = j->sender_internal;
+	s->null = e->sender.kind == ADDR_NULL;
+}
+
+void
+side_header(const struct judging *j, size_t i, bool block, struct side *s)
+{
+	const struct envelope *e = j->env;
+
+	memset(s, 0, sizeof(*s));
+	s->form[s->form_n++] = &e->headers[i];
+	s->who = WHO_BIT(WHO_HEADER);
+	if (block && e->header_base != NULL &&
+	    e->header_base[i].kind == ADDR_MAILBOX) {
+		s->form[s->form_n++] = &e->header_base[i];
+		s->who |= WHO_BIT(WHO_HEADER_BASE);
+	}
+	s->index = (unsigned)i;
+	s->internal = tables_internal(j->t, addr_domain(&e->headers[i])) !=
+	    NULL;
+	s->display_name = e->header_name;
+}
+
+static bool
+key_is_of(const struct want_key *k, const struct side *s, uint8_t cls)
+{
+	return k->cls == cls && (s->who & WHO_BIT(k->who)) != 0 &&
+	    (k->who < WHO_HEADER || k->index == s->index);
+}
+
+static void
+set_entry(char entry[ADDR_TEXT_MAX], const struct want_key *k)
+{
+	size_t n = 0;
+
+	if (k->wild) {
+		memcpy(entry, "*.", 2);
+		n = 2;
+	}
+	memcpy(entry + n, k->a, k->a_len);
+	entry[n + k->a_len] = '\0';
+}
+
+/* The best entry of this side that group gid holds. */
+static int
+match_group(struct judging *j, const struct side *s, uint64_t gid,
+    char entry[ADDR_TEXT_MAX], uint64_t *direct)
+{
+	int best = NO_MATCH;
+	size_t i;
+
+	for (i = 0; i < j->keys->n; i++) {
+		const struct want_key *k = &j->keys->key[i];
+		struct bytes v;
+
+		j->steps++;
+		if (!key_is_of(k, s, RECORD_ENTRY) || k->precision <= best ||
+		    j->f->state[i] != FACT_FOUND)
+			continue;
+		v = match_fact(j, i);
+		while (v.n >= 8) {
+			uint64_t g = bytes_u64(&v);
+
+			j->steps++;
+			if (!tables_is_above(j->t, g, gid))
+				continue;
+			best = k->precision;
+			*direct = g;
+			set_entry(entry, k);
+			break;
+		}
+	}
+	return best;
+}
+
+static int
+match_domain(const struct side *s, const char *want)
+{
+	bool wild = want[0] == '*' && want[1] == '.';
+	size_t i, len = strlen(want) - (wild ? 2 : 0);
+
+	for (i = 0; i < s->form_n; i++) {
+		const char *d = addr_domain(s->form[i]);
+		size_t n = strlen(d);
+
+		if (s->form[i]->kind != ADDR_MAILBOX)
+			continue;
+		if (!wild && strcmp(d, want) == 0)
+			return PRECISION_DOMAIN;
+		if (wild && n > len + 1 && d[n - len - 1] == '.' &&
+		    strcmp(d + n - len, want + 2) == 0)
+			return PRECISION_WILDCARD + addr_labels(want + 2);
+	}
+	return NO_MATCH;
+}
+
+static bool
+has_attribute(struct bytes v, const char *name, const char *value)
+{
+	uint16_t n;
+
+	bytes_u8(&v);
+	for (n = bytes_u16(&v); n > 0 && v.err == 0; n--) {
+		uint8_t kn = bytes_u8(&v);
+		const uint8_t *k = bytes_take(&v, kn);
+		uint16_t vn = bytes_u16(&v);
+		const uint8_t *p = bytes_take(&v, vn);
+
+		if (k != NULL && p != NULL && kn == strlen(name) &&
+		    vn == strlen(value) && memcmp(k, name, kn) == 0 &&
+		    memcmp(p, value, vn) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+match_attribute(struct judging *j, const struct side *s,
+    const struct target *t)
+{
+	size_t i;
+
+	for (i = 0; i < j->keys->n; i++) {
+		j->steps++;
+		if (key_is_of(&j->keys->key[i], s, RECORD_DIRECTORY) &&
+		    j->f->state[i] == FACT_FOUND &&
+		    has_attribute(match_fact(j, i), t->text, t->value))
+			return true;
+	}
+	return false;
+}
+
+static int
+match_address(const struct side *s, const char *want)
+{
+	size_t i;
+
+	for (i = 0; i < s->form_n; i++) {
+		if (strcmp(s->form[i]->text, want) == 0)
+			return PRECISION_ADDRESS;
+	}
+	return NO_MATCH;
+}
+
+int
+match_target(struct judging *j, const struct target *t,
+    const struct side *s, char entry[ADDR_TEXT_MAX], uint64_t *direct)
+{
+	int p = NO_MATCH;
+
+	entry[0] = '\0';
+	*direct = 0;
+	switch (t->kind) {
+	case TARGET_EVERYONE:
+		return 0;
+	case TARGET_INTERNAL:
+		return s->internal ? 0 : NO_MATCH;
+	case TARGET_EXTERNAL:
+		return s->internal ? NO_MATCH : 0;
+	default:
+		break;
+	}
+	if (s->null)
+		return NO_MATCH;
+	switch (t->kind) {
+	case TARGET_FREE_MAIL:
+		return s->form[0]->kind == ADDR_MAILBOX &&
+		    names_hold(&j->t->free_mail, addr_domain(s->form[0])) ?
+		    0 : NO_MATCH;
+	case TARGET_GROUP:
+		return match_group(j, s, t->gid, entry, direct);
+	case TARGET_ATTRIBUTE:
+		return match_attribute(j, s, t) ? 0 : NO_MATCH;
+	case TARGET_DISPLAY_NAME:
+		return s->display_name != NULL &&
+		    strcmp(s->display_name, t->text) == 0 ? 0 : NO_MATCH;
+	case TARGET_DOMAIN:
+		p = match_domain(s, t->text);
+		break;
+	default:
+		p = match_address(s, t->text);
+		break;
+	}
+	if (p != NO_MATCH)
+		memcpy(entry, t->text, strlen(t->text) + 1);
+	return p;
+}

@@ -1,0 +1,41 @@
+/*
+ * target.h - what a policy's target is held against, and whether it matches.
+ * For match.c alone.
+ */
+#ifndef POLICY_TARGET_H
+#define POLICY_TARGET_H
+
+#include "proto/policy/match.h"
+
+enum { PRECISION_ADDRESS = 3000, PRECISION_DOMAIN = 2000,
+    PRECISION_WILDCARD = 1000, NO_MATCH = -1 };
+
+/* What a target is held against; masks are bits of enum want_who. */
+struct side {
+	const struct addr *form[3];
+	size_t form_n;
+	unsigned who;		/* whose keys count */
+	unsigned index;		/* which header */
+	bool internal, null;
+	const char *display_name;	/* header alone */
+};
+
+#define WHO_BIT(w) (1u << (w))
+#define WHO_RCPT_ALL (WHO_BIT(WHO_RCPT) | WHO_BIT(WHO_RCPT_BASE) | \
+	WHO_BIT(WHO_PRIMARY))
+
+/* The recipient in its forms; the envelope sender; header From address i.
+ * block: the form without extension counts too. */
+void side_rcpt(const struct judging *j, struct side *s);
+void side_sender(const struct judging *j, bool block, struct side *s);
+void side_header(const struct judging *j, size_t i, bool block,
+    struct side *s);
+
+/*
+ * The precision with which t matches s, or NO_MATCH.  entry is what matched
+ * where t names something ("" else), *direct the group that holds it.
+ */
+int match_target(struct judging *j, const struct target *t,
+    const struct side *s, char entry[ADDR_TEXT_MAX], uint64_t *direct);
+
+#endif

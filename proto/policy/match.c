@@ -373,12 +373,13 @@ match_is_open(struct judging *j, enum policy_type type,
 bool
 match_rcpt_in_group(struct judging *j, uint64_t gid)
 {
+	const struct target t = { .kind = TARGET_GROUP, .gid = gid };
 	char entry[ADDR_TEXT_MAX];
 	uint64_t direct;
 	struct side s;
 
 	side_rcpt(j, &s);
-	return match_group(j, &s, gid, entry, &direct) != NO_MATCH;
+	return match_target(j, &t, &s, entry, &direct) != NO_MATCH;
 }
 
 int

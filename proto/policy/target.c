@@ -222,7 +222,7 @@ match_target(struct judging *j, const struct target *t,
 		p = match_address(s, t->text);
 		break;
 	}
-	if (p != NO_MATCH)
+	if (p != NO_MATCH)	/* then no longer than an address */
 		memcpy(entry, t->text, strlen(t->text) + 1);
 	return p;
 }

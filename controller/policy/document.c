@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "controller/policy/reader.h"
+#include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/base/near.h"
 
@@ -149,10 +150,10 @@ read_one(const struct document *d, document_list_fn list, void *arg,
 	struct yaml *root = NULL;
 	int rc;
 
-	rc = yaml_parse(&root, d->name, d->text, d->len, DOCUMENT_MAX, why);
+	rc = yaml_tree_parse(&root, d->name, d->text, d->len, DOCUMENT_MAX, why);
 	if (rc == 0)
 		rc = read_tree(&r, root);
-	yaml_free(&root);
+	yaml_tree_free(&root);
 	return rc;
 }
 

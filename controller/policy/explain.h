@@ -5,6 +5,7 @@
 #ifndef POLICY_EXPLAIN_H
 #define POLICY_EXPLAIN_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "controller/policy/compile.h"
@@ -12,7 +13,8 @@
 /* A question as people ask it; NULL where nothing was said. */
 struct question {
 	const char *from, *to;		/* from "" is the null sender */
-	const char *header_from;	/* NULL: the envelope sender; "": none */
+	const char *header_from;	/* NULL: the envelope sender; "": the
+					 * message has none */
 	const char *header_name;
 	const char *ip, *host, *auth_user, *at;
 	const char *greylist;		/* "new", "passed" */
@@ -20,23 +22,27 @@ struct question {
 };
 
 /*
- * Answer q from r: the JSON object of the contract (jansson's json_t as
- * void, caller decrefs) in *out.  0, or ERR_INVAL when the question itself is
- * malformed (ip, at, stage, greylist; bad addresses are verdicts).
+ * Answer q from items and the records compiled from them; *out is the object
+ * of the contract, the caller decrefs it.  0, or ERR_INVAL when the question
+ * itself is malformed (ip, at, stage, greylist, header_from); malformed
+ * envelope addresses are verdicts.
  */
-int explain(const struct records *r, const struct question *q, void **out,
-    struct diag *why);
-/* Exit status of a verdict: accept 0, reject 1, defer 10, hold 11. */
-int explain_exit(const char *verdict);
-/* The table that a help desk can read aloud, from that JSON. */
-void explain_table(const void *json, struct buf *out);
+int explain(const struct items *items, const struct records *r,
+    const struct question *q, json_t **out, struct diag *why);
+
+/* Exit status of an answer: accept 0, reject 1, defer 10, hold 11. */
+int explain_exit(const json_t *answer);
+
+/* The table that a help desk can read aloud. */
+void explain_table(const json_t *answer, struct buf *out);
 
 /*
  * Evaluate every case of a YAML file (a list of {id, policy, envelope,
  * expect}); prints a line to out for each that differs and then
- * "N cases, N passed, N failed".  0 all passed, 1 some differ; ERR_INVAL for
- * a malformed file.
+ * "N cases, N passed, N failed".  *differ says whether any did.  0, or an
+ * error for a file that cannot be read.
  */
-int explain_cases(const char *path, FILE *out, struct diag *why);
+int explain_cases(const char *path, FILE *out, bool *differ,
+    struct diag *why);
 
 #endif

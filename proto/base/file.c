@@ -18,13 +18,15 @@
 
 #include "proto/base/err.h"
 
+/* errno as one of the codes that file.h promises. */
 static int
 fail(struct diag *why, const char *what, const char *path)
 {
-	int saved = errno;
+	int saved = errno, err = err_from_errno(saved);
 
-	return diag_set(why, err_from_errno(saved), "%s %s: %s", what, path,
-	    strerror(saved));
+	if (err != ERR_NOENT && err != ERR_FULL)
+		err = ERR_IO;
+	return diag_set(why, err, "%s %s: %s", what, path, strerror(saved));
 }
 
 static int
@@ -75,7 +77,7 @@ file_write(const char *path, const void *data, size_t len, mode_t mode,
 	int fd, rc = 0;
 
 	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.new", path) >= sizeof(tmp))
-		return diag_set(why, ERR_INVAL, "path too long: %s", path);
+		return diag_set(why, ERR_IO, "path too long: %s", path);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
 		return fail(why, "cannot write", tmp);
@@ -107,12 +109,18 @@ read_fd(int fd, const char *path, size_t max, struct buf *out,
 		if (n < 0)
 			return fail(why, "cannot read", path);
 		total += (size_t)n;
-		if (total > max)
+		if (total > max) {
+			explicit_bzero(block, sizeof(block));
 			return diag_set(why, ERR_TOOBIG,
 			    "%s is larger than %zu bytes", path, max);
+		}
 		buf_put(out, block, (size_t)n);
 	}
-	return out->err;
+	explicit_bzero(block, sizeof(block));	/* it may have been a key */
+	if (out->err != 0)
+		return diag_set(why, out->err, "%s: %s", path,
+		    err_text(out->err));
+	return 0;
 }
 
 static int
@@ -120,14 +128,16 @@ read_file(const char *path, size_t max, bool secret, struct buf *out,
     struct diag *why)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	/* a secret is a plain file: do not wait for the writer of a pipe */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | (secret ? O_NONBLOCK : 0));
+	int rc;
 
 	if (fd < 0)
 		return fail(why, "cannot open", path);
 	if (fstat(fd, &st) < 0)
 		rc = fail(why, "cannot read", path);
-	else if (S_ISDIR(st.st_mode))
-		rc = diag_set(why, ERR_INVAL, "%s is a folder", path);
+	else if (S_ISDIR(st.st_mode) || (secret && !S_ISREG(st.st_mode)))
+		rc = diag_set(why, ERR_IO, "%s is not a plain file", path);
 	else if (secret && (st.st_uid != geteuid() ||
 	    (st.st_mode & 077) != 0))
 		rc = diag_set(why, ERR_AUTH, "%s holds a secret but others "
@@ -156,19 +166,18 @@ int
 file_mkdirs(const char *dir, mode_t mode, struct diag *why)
 {
 	char *path = xstrdup(dir), *p = path;
+	struct stat st;
 	int rc = 0;
 
-	for (;;) {
-		p = strchr(p + 1, '/');
+	while (p != NULL && rc == 0) {
+		p = *p == '\0' ? NULL : strchr(p + 1, '/');
 		if (p != NULL)
 			*p = '\0';
-		if (mkdir(path, mode) < 0 && errno != EEXIST) {
+		if (mkdir(path, mode) < 0 && (errno != EEXIST ||
+		    stat(path, &st) < 0 || !S_ISDIR(st.st_mode)))
 			rc = fail(why, "cannot make folder", path);
-			break;
-		}
-		if (p == NULL)
-			break;
-		*p = '/';
+		if (p != NULL)
+			*p = '/';
 	}
 	free(path);
 	return rc;
@@ -180,7 +189,10 @@ file_lock_dir(const char *dir, int *fd, struct diag *why)
 	char path[4096], pid[32] = "";
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/LOCK.pid", dir);
+	*fd = -1;
+	if ((size_t)snprintf(path, sizeof(path), "%s/LOCK.pid", dir) >=
+	    sizeof(path))
+		return diag_set(why, ERR_IO, "path too long: %s", dir);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return fail(why, "cannot write in data folder:", path);
@@ -239,7 +251,8 @@ file_ballast(const char *path, size_t len, struct diag *why)
 	struct stat st;
 	int fd, err;
 
-	if (stat(path, &st) == 0 && (size_t)st.st_size == len)
+	if (stat(path, &st) == 0 && (size_t)st.st_size >= len &&
+	    (size_t)st.st_blocks * 512 >= len)
 		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -5,6 +5,7 @@
  */
 #include "proto/base/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -62,20 +63,60 @@ log_level_parse(const char *text, enum log_level *out)
 	return ERR_INVAL;
 }
 
-/* In quotes with JSON's escapes; bytes that are no plain ASCII as \u00xx. */
+/*
+ * Length of the well-formed UTF-8 sequence of more than one byte at s
+ * (RFC 3629: no overlong form, no surrogate, at most U+10FFFF), or 0.  C1
+ * controls count as ill-formed, since terminals obey them.
+ */
+static size_t
+utf8_len(const unsigned char *s)
+{
+	size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2, i;
+	unsigned char low = 0x80, high = 0xbf;
+
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	if (s[0] == 0xe0 || s[0] == 0xc2)
+		low = 0xa0;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (i = 2; i < len; i++) {
+		if (s[i] < 0x80 || s[i] > 0xbf)
+			return 0;
+	}
+	return len;
+}
+
+/* In quotes with JSON's escapes; controls and bytes that are no UTF-8 as
+ * \u00xx. */
 static void
 put_quoted(struct buf *b, const char *s)
 {
+	size_t len;
+
 	buf_putc(b, '"');
-	for (; *s != '\0'; s++) {
+	while (*s != '\0') {
 		unsigned char c = (unsigned char)*s;
 
+		if (c >= 0x80 &&
+		    (len = utf8_len((const unsigned char *)s)) > 0) {
+			buf_put(b, s, len);
+			s += len;
+			continue;
+		}
 		if (c == '"' || c == '\\')
 			buf_printf(b, "\\%c", c);
 		else if (c < 0x20 || c >= 0x7f)
 			buf_printf(b, "\\u%04x", c);
 		else
 			buf_putc(b, (char)c);
+		s++;
 	}
 	buf_putc(b, '"');
 }
@@ -83,14 +124,20 @@ put_quoted(struct buf *b, const char *s)
 static bool
 is_plain(const char *s)
 {
+	size_t len;
+
 	if (*s == '\0')
 		return false;
-	for (; *s != '\0'; s++) {
+	while (*s != '\0') {
 		unsigned char c = (unsigned char)*s;
 
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' ||
+		if (c <= ' ' || c == 0x7f || c == '"' || c == '=' ||
 		    c == '\\')
 			return false;
+		len = c < 0x80 ? 1 : utf8_len((const unsigned char *)s);
+		if (len == 0)
+			return false;
+		s += len;
 	}
 	return true;
 }
@@ -127,9 +174,29 @@ put_head(struct buf *b, enum log_level level, const char *event)
 		    levels[level], sink.name, event);
 		break;
 	default:
-		buf_printf(b, "%s %-7s %s %s", now, levels[level],
+		buf_printf(b, "%s %-5s %s %s", now, levels[level],
 		    sink.name, event);
 	}
+}
+
+/* One field; when it does not fit, b is left as it was and true returned. */
+static bool
+put_field(struct buf *b, const struct log_field *f, bool json)
+{
+	size_t before = b->len;
+
+	if (json) {
+		buf_putc(b, ',');
+		put_quoted(b, f->key);
+		buf_putc(b, ':');
+	} else
+		buf_printf(b, " %s=", f->key);
+	put_value(b, f, json);
+	if (b->err == 0)
+		return false;
+	b->len = before;
+	b->err = 0;
+	return true;
 }
 
 void
@@ -138,26 +205,21 @@ log_write(enum log_level level, const char *event,
 {
 	const struct log_field *f;
 	struct buf b;
-	bool json = sink.format == LOG_JSON;
+	bool json = sink.format == LOG_JSON, cut = false;
 	ssize_t n;
 
 	if (level > sink.level)
 		return;
 	buf_init(&b, LINE_MAX_BYTES);
 	put_head(&b, level, event);
-	for (f = fields; f->key != NULL; f++) {
-		if (json) {
-			buf_putc(&b, ',');
-			put_quoted(&b, f->key);
-			buf_putc(&b, ':');
-		} else
-			buf_printf(&b, " %s=", f->key);
-		put_value(&b, f, json);
-	}
-	b.err = 0;		/* a line cut at the limit is still a line */
-	b.max += 8;
+	for (f = fields; f->key != NULL; f++)
+		cut |= put_field(&b, f, json);
+	b.max += 16;		/* the end of the line always has room */
+	if (cut)
+		buf_puts(&b, json ? ",\"cut\":true" : " cut=true");
 	buf_puts(&b, json ? "}\n" : "\n");
-	n = write(STDERR_FILENO, b.data, b.len);
-	(void)n;		/* a line that cannot be written is lost */
+	do		/* a line that cannot be written is lost */
+		n = write(STDERR_FILENO, b.data, b.len);
+	while (n < 0 && errno == EINTR);
 	buf_fini(&b);
 }

@@ -43,7 +43,7 @@ at(const struct builder *b, yaml_mark_t m, int err, const char *text)
 }
 
 void
-yaml_free(struct yaml **yp)
+yaml_tree_free(struct yaml **yp)
 {
 	struct yaml *y = *yp;
 	size_t i;
@@ -52,8 +52,8 @@ yaml_free(struct yaml **yp)
 		return;
 	for (i = 0; i < y->n; i++) {
 		if (y->type == YAML_MAP)
-			yaml_free(&y->keys[i]);
-		yaml_free(&y->items[i]);
+			yaml_tree_free(&y->keys[i]);
+		yaml_tree_free(&y->items[i]);
 	}
 	free(y->items);
 	free(y->keys);
@@ -138,7 +138,7 @@ place(struct builder *b, struct yaml *y, yaml_mark_t m)
 	int rc;
 
 	if (++b->nodes > NODES_MAX) {
-		yaml_free(&y);
+		yaml_tree_free(&y);
 		return at(b, m, ERR_TOOBIG, "too many values in one document");
 	}
 	if (b->depth == 0) {
@@ -148,7 +148,7 @@ place(struct builder *b, struct yaml *y, yaml_mark_t m)
 	f = &b->stack[b->depth - 1];
 	if (f->node->type == YAML_MAP && f->key == NULL) {
 		if ((rc = add_key(b, f, y, m)) < 0)
-			yaml_free(&y);
+			yaml_tree_free(&y);
 		return rc;
 	}
 	f->node->items = xgrow(f->node->items, &f->items_cap, f->node->n + 1,
@@ -225,7 +225,7 @@ on_close(struct builder *b)
 {
 	struct frame *f = &b->stack[--b->depth];
 
-	yaml_free(&f->key);
+	yaml_tree_free(&f->key);
 	free(f->slots);
 }
 
@@ -285,7 +285,7 @@ on_error(const struct builder *b, const yaml_parser_t *p, const char *text,
 }
 
 int
-yaml_parse(struct yaml **out, const char *name, const char *text, size_t len,
+yaml_tree_parse(struct yaml **out, const char *name, const char *text, size_t len,
     size_t max, struct diag *why)
 {
 	struct builder b = { .name = name, .why = why };
@@ -298,6 +298,11 @@ yaml_parse(struct yaml **out, const char *name, const char *text, size_t len,
 		return diag_set(why, ERR_TOOBIG,
 		    "%s:1:1: the document has %zu bytes, at most %zu are read;"
 		    " large lists go into files of their own", name, len, max);
+	/* libyaml would take UTF-16 too, with places that nobody can find */
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
+	    memcmp(text, "\xfe\xff", 2) == 0))
+		return diag_set(why, ERR_INVAL,
+		    "%s:1:1: the text must be UTF-8", name);
 	if (yaml_parser_initialize(&parser) == 0)
 		return diag_set(why, ERR_NOMEM, "%s: out of memory", name);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text,
@@ -317,7 +322,7 @@ yaml_parse(struct yaml **out, const char *name, const char *text, size_t len,
 	while (b.depth > 0)
 		on_close(&b);
 	if (rc < 0) {
-		yaml_free(&b.root);
+		yaml_tree_free(&b.root);
 		return rc;
 	}
 	*out = b.root != NULL ? b.root : node_new(YAML_NULL,

@@ -4,7 +4,8 @@
  * Refused, with "name:line:column: reason": anchors, aliases, tags, merge
  * keys, duplicate keys, several documents, a depth over 32, more than
  * 2,000,000 nodes, or a text over the given limit.  Keys are plain or quoted
- * scalars.  Memory is bounded by the text, since aliases cannot multiply it.
+ * scalars.  (libyaml exports yaml_free() and the like: ours are yaml_tree_*.)
+ * Memory is bounded by the text, since aliases cannot multiply it.
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
@@ -33,9 +34,9 @@ struct yaml {
  * An unquoted "*.x" or "@x" is answered with "put it in quotes" or "write the
  * domain without @".
  */
-int yaml_parse(struct yaml **out, const char *name, const char *text,
+int yaml_tree_parse(struct yaml **out, const char *name, const char *text,
     size_t len, size_t max, struct diag *why);
-void yaml_free(struct yaml **y);
+void yaml_tree_free(struct yaml **y);
 
 /* The value of key in a map, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, const char *key);

@@ -1,0 +1,239 @@
+/*
+ * cmd_explain.c - postern explain and postern check, from a document, without
+ * a controller.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/cli/cli.h"
+#include "controller/cli/load.h"
+#include "controller/policy/explain.h"
+#include "proto/base/err.h"
+
+static const char explain_help[] =
+"usage: postern explain -f DOC --from A --to B [FLAGS]\n"
+"       postern explain --cases FILE\n\n"
+"  -f DOC             a policy document, a folder of them, or -\n"
+"  --from A           envelope sender; '' is the null sender\n"
+"  --to B             envelope recipient; may be given again\n"
+"  --header-from H    header From; absent: as the sender, '': none\n"
+"  --header-name N    its display name\n"
+"  --ip IP            the connecting client\n"
+"  --host NAME        its forward-confirmed name\n"
+"  --auth-user U      authenticated as U\n"
+"  --at TIME          decide as of then (2026-06-15T12:00:00Z)\n"
+"  --greylist S       new or passed (default)\n"
+"  --stage S          rcpt, or full (default): after the headers too\n"
+"  --cases FILE       evaluate every case of a file\n"
+"  -o FORMAT          table (default) or json\n\n"
+"Exit status: 0 accepted, 1 rejected, 10 deferred, 11 held, 2 usage,\n"
+"7 invalid policy; with --cases 0 all as expected, 1 some differ.\n";
+
+enum { OPT_FROM = 256, OPT_TO, OPT_HEADER_FROM, OPT_HEADER_NAME, OPT_IP,
+    OPT_HOST, OPT_AUTH, OPT_AT, OPT_GREYLIST, OPT_STAGE, OPT_CASES,
+    OPT_HELP };
+
+static const struct option options[] = {
+	{ "file", required_argument, NULL, 'f' },
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "to", required_argument, NULL, OPT_TO },
+	{ "header-from", required_argument, NULL, OPT_HEADER_FROM },
+	{ "header-name", required_argument, NULL, OPT_HEADER_NAME },
+	{ "ip", required_argument, NULL, OPT_IP },
+	{ "host", required_argument, NULL, OPT_HOST },
+	{ "auth-user", required_argument, NULL, OPT_AUTH },
+	{ "at", required_argument, NULL, OPT_AT },
+	{ "greylist", required_argument, NULL, OPT_GREYLIST },
+	{ "stage", required_argument, NULL, OPT_STAGE },
+	{ "cases", required_argument, NULL, OPT_CASES },
+	{ "output", required_argument, NULL, 'o' },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 }
+};
+
+#define TO_MAX 100
+
+struct asked {
+	struct question q;
+	const char *to[TO_MAX];
+	size_t to_n;
+	const char *file, *cases;
+	bool json, help;
+};
+
+static int
+usage(const char *text)
+{
+	fprintf(stderr, "postern: %s; \"--help\" says more\n", text);
+	return CLI_USAGE;
+}
+
+static int
+set_option(struct asked *a, int opt, const char *value)
+{
+	switch (opt) {
+	case 'f': a->file = value; return 0;
+	case OPT_FROM: a->q.from = value; return 0;
+	case OPT_HEADER_FROM: a->q.header_from = value; return 0;
+	case OPT_HEADER_NAME: a->q.header_name = value; return 0;
+	case OPT_IP: a->q.ip = value; return 0;
+	case OPT_HOST: a->q.host = value; return 0;
+	case OPT_AUTH: a->q.auth_user = value; return 0;
+	case OPT_AT: a->q.at = value; return 0;
+	case OPT_GREYLIST: a->q.greylist = value; return 0;
+	case OPT_STAGE: a->q.stage = value; return 0;
+	case OPT_CASES: a->cases = value; return 0;
+	case OPT_HELP: a->help = true; return 0;
+	case OPT_TO:
+		if (a->to_n == TO_MAX)
+			return usage("at most 100 recipients");
+		a->to[a->to_n++] = value;
+		return 0;
+	case 'o':
+		a->json = strcmp(value, "json") == 0;
+		return a->json || strcmp(value, "table") == 0 ? 0 :
+		    usage("-o is table or json");
+	default:
+		return CLI_USAGE;
+	}
+}
+
+static int
+parse(struct asked *a, int argc, char **argv)
+{
+	int opt, rc;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "f:o:", options, NULL)) != -1) {
+		if ((rc = set_option(a, opt, optarg)) != 0)
+			return rc;
+	}
+	if (optind < argc)
+		return usage("what is no flag has no meaning here");
+	return 0;
+}
+
+static void
+print_answer(const struct asked *a, const json_t *answer)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	if (a->json) {
+		char *text = json_dumps(answer, JSON_INDENT(2));
+
+		buf_puts(&out, text);
+		buf_putc(&out, '\n');
+		free(text);
+	} else
+		explain_table(answer, &out);
+	fwrite(out.data, 1, out.len, stdout);
+	buf_fini(&out);
+}
+
+/* Ask for each recipient; the worst answer is the exit status. */
+static int
+ask_all(struct asked *a, const struct items *items,
+    const struct records *records, struct diag *why)
+{
+	json_t *all = json_array();
+	int status = 0, rc = 0;
+	size_t i;
+
+	for (i = 0; i < a->to_n && rc == 0; i++) {
+		json_t *answer = NULL;
+
+		a->q.to = a->to[i];
+		rc = explain(items, records, &a->q, &answer, why);
+		if (rc < 0)
+			break;
+		if (explain_exit(answer) > status)
+			status = explain_exit(answer);
+		if (a->to_n > 1 && a->json)
+			json_array_append(all, answer);
+		else
+			print_answer(a, answer);
+		json_decref(answer);
+	}
+	if (rc == 0 && json_array_size(all) > 0)
+		print_answer(a, all);
+	json_decref(all);
+	if (rc < 0) {
+		fprintf(stderr, "postern: %s\n", why->text);
+		return CLI_USAGE;
+	}
+	return status;
+}
+
+/* Load and compile path, then run with it. */
+static int
+with_policy(const char *path, struct asked *a)
+{
+	struct items items;
+	struct records records;
+	struct files names = { 0 };
+	struct diag why;
+	int rc, status = CLI_OK;
+
+	items_init(&items);
+	rc = load_items(path, &items, &names, &why);
+	if (rc == 0)
+		rc = compile(&items, &records, &why);
+	if (rc < 0) {
+		fprintf(stderr, "postern: %s\n", why.text);
+		status = cli_exit_of(rc);
+	} else {
+		if (a != NULL)
+			status = ask_all(a, &items, &records, &why);
+		else
+			printf("%s: %zu records, %zu policies\n", path,
+			    records.n, tables_policies_n(records.tables));
+		records_fini(&records);
+	}
+	items_fini(&items);
+	files_fini(&names);
+	return status;
+}
+
+int
+cmd_explain(int argc, char **argv)
+{
+	struct asked a = { 0 };
+	struct diag why;
+	bool differ = false;
+	int rc = parse(&a, argc, argv);
+
+	if (rc != 0)
+		return rc;
+	if (a.help) {
+		fputs(explain_help, stdout);
+		return CLI_OK;
+	}
+	if (a.cases != NULL) {
+		rc = explain_cases(a.cases, stdout, &differ, &why);
+		if (rc < 0) {
+			fprintf(stderr, "postern: %s\n", why.text);
+			return cli_exit_of(rc);
+		}
+		return differ ? CLI_DIFFERS : CLI_OK;
+	}
+	if (a.file == NULL || a.q.from == NULL || a.to_n == 0)
+		return usage("explain needs -f, --from and --to");
+	return with_policy(a.file, &a);
+}
+
+int
+cmd_check(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		puts("usage: postern check DOC\n\nReads a policy document (a "
+		    "file, a folder or -), compiles it as the\ncontroller "
+		    "does, and says where it is wrong.");
+		return CLI_OK;
+	}
+	if (argc != 2)
+		return usage("check needs one document");
+	return with_policy(argv[1], NULL);
+}

@@ -1,0 +1,22 @@
+/*
+ * load.h - policy documents from files, folders or standard input.
+ */
+#ifndef CLI_LOAD_H
+#define CLI_LOAD_H
+
+#include "controller/policy/items.h"
+
+/* Names of the files read; items point into it for their places. */
+struct files { char **name; size_t n, cap; };
+void files_fini(struct files *f);
+
+/*
+ * Read path (a file, a folder whose *.yaml and *.yml are taken in the order
+ * of their names, or "-") with the list files it names into *out.  0; an
+ * error with why.  *names is given up with files_fini() after the items, also
+ * on error.
+ */
+int load_items(const char *path, struct items *out, struct files *names,
+    struct diag *why);
+
+#endif

@@ -22,11 +22,10 @@
 static int
 fail(struct diag *why, const char *what, const char *path)
 {
-	int saved = errno, err = err_from_errno(saved);
+	int saved = errno;
 
-	if (err != ERR_NOENT && err != ERR_FULL)
-		err = ERR_IO;
-	return diag_set(why, err, "%s %s: %s", what, path, strerror(saved));
+	return diag_set(why, err_from_errno(saved) == ERR_FULL ? ERR_FULL :
+	    ERR_IO, "%s %s: %s", what, path, strerror(saved));
 }
 
 static int
@@ -132,8 +131,11 @@ read_file(const char *path, size_t max, bool secret, struct buf *out,
 	int fd = open(path, O_RDONLY | O_CLOEXEC | (secret ? O_NONBLOCK : 0));
 	int rc;
 
-	if (fd < 0)
-		return fail(why, "cannot open", path);
+	if (fd < 0) {
+		rc = err_from_errno(errno) == ERR_NOENT ? ERR_NOENT : ERR_IO;
+		return diag_set(why, rc, "cannot open %s: %s", path,
+		    strerror(errno));
+	}
 	if (fstat(fd, &st) < 0)
 		rc = fail(why, "cannot read", path);
 	else if (S_ISDIR(st.st_mode) || (secret && !S_ISREG(st.st_mode)))
@@ -188,6 +190,7 @@ file_lock_dir(const char *dir, int *fd, struct diag *why)
 {
 	char path[4096], pid[32] = "";
 	ssize_t n;
+	int rc;
 
 	*fd = -1;
 	if ((size_t)snprintf(path, sizeof(path), "%s/LOCK.pid", dir) >=
@@ -197,23 +200,25 @@ file_lock_dir(const char *dir, int *fd, struct diag *why)
 	if (*fd < 0)
 		return fail(why, "cannot write in data folder:", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
-		n = read(*fd, pid, sizeof(pid) - 1);
-		pid[n < 0 ? 0 : strcspn(pid, "\n")] = '\0';
-		close(*fd);
-		*fd = -1;
-		return diag_set(why, ERR_BUSY, "data folder %s is in use by "
-		    "process %s: stop it or give this one another folder",
-		    dir, pid);
+		if (errno != EWOULDBLOCK) {
+			rc = fail(why, "cannot lock", path);
+		} else {
+			n = read(*fd, pid, sizeof(pid) - 1);
+			pid[n < 0 ? 0 : strcspn(pid, "\n")] = '\0';
+			rc = diag_set(why, ERR_BUSY, "data folder %s is in use "
+			    "by process %s: stop it or give this one another "
+			    "folder", dir, pid);
+		}
+		goto out;
 	}
 	snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(*fd, 0) < 0 || write_all(*fd, pid, strlen(pid)) < 0) {
-		int rc = fail(why, "cannot write", path);
-
-		close(*fd);
-		*fd = -1;
-		return rc;
-	}
-	return 0;
+	if (ftruncate(*fd, 0) == 0 && write_all(*fd, pid, strlen(pid)) == 0)
+		return 0;
+	rc = fail(why, "cannot write", path);
+out:
+	close(*fd);
+	*fd = -1;
+	return rc;
 }
 
 static int

@@ -140,8 +140,9 @@ explain_cases(const char *path, FILE *out, bool *differ, struct diag *why)
 
 	buf_init(&text, CASES_MAX);
 	if ((rc = file_read(path, CASES_MAX, &text, why)) < 0 ||
-	    (rc = yaml_tree_parse(&root, path, text.data == NULL ? "" : text.data,
-	    text.len, CASES_MAX, why)) < 0)
+	    (rc = yaml_tree_parse(&root, path,
+	    text.data == NULL ? "" : text.data, text.len, CASES_MAX,
+	    why)) < 0)
 		goto out;
 	if (root->type != YAML_LIST) {
 		rc = diag_set(why, ERR_INVAL, "%s:1:1: a list of cases is "

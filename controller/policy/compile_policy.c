@@ -78,7 +78,7 @@ parse_validity(const json_t *j, const char *zone, struct policy *p,
 	if (until != NULL && (rc = zone_instant(zone, until, true,
 	    &p->valid_until_us, why)) < 0)
 		return rc;
-	if (p->valid_from_us > p->valid_until_us)
+	if (p->valid_from_us >= p->valid_until_us)
 		return diag_set(why, ERR_INVAL,
 		    "valid: \"from\" is after \"until\"");
 	return 0;

@@ -150,7 +150,8 @@ read_one(const struct document *d, document_list_fn list, void *arg,
 	struct yaml *root = NULL;
 	int rc;
 
-	rc = yaml_tree_parse(&root, d->name, d->text, d->len, DOCUMENT_MAX, why);
+	rc = yaml_tree_parse(&root, d->name, d->text, d->len, DOCUMENT_MAX,
+	    why);
 	if (rc == 0)
 		rc = read_tree(&r, root);
 	yaml_tree_free(&root);

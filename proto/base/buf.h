@@ -46,6 +46,7 @@ struct bytes {
 	int err;		/* ERR_CORRUPT once a read ran short; sticky */
 };
 
+/* A reader over len bytes, which must outlive it. */
 struct bytes bytes_of(const void *data, size_t len);
 uint8_t bytes_u8(struct bytes *b);	/* 0 when short, as all below */
 uint16_t bytes_u16(struct bytes *b);

@@ -43,6 +43,7 @@ int db_get(struct db *db, const struct db_view *view, const void *key,
 struct db_batch *db_batch_new(void);
 void db_batch_free(struct db_batch **b);
 void db_batch_clear(struct db_batch *b);
+/* Add to the batch; the bytes are copied. */
 void db_batch_put(struct db_batch *b, const void *key, size_t key_len,
     const void *val, size_t val_len);
 void db_batch_del(struct db_batch *b, const void *key, size_t key_len);

@@ -40,6 +40,7 @@ int file_lock_dir(const char *dir, int *fd, struct diag *why);
 /* Remove dir and all below it; a missing one is fine. */
 int file_remove_tree(const char *dir, struct diag *why);
 
+/* Sync the folder itself, after a rename or unlink in it. */
 int file_sync_dir(const char *dir, struct diag *why);
 
 /* Free bytes for us on the file system of dir. */

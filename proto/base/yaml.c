@@ -285,8 +285,8 @@ on_error(const struct builder *b, const yaml_parser_t *p, const char *text,
 }
 
 int
-yaml_tree_parse(struct yaml **out, const char *name, const char *text, size_t len,
-    size_t max, struct diag *why)
+yaml_tree_parse(struct yaml **out, const char *name, const char *text,
+    size_t len, size_t max, struct diag *why)
 {
 	struct builder b = { .name = name, .why = why };
 	yaml_parser_t parser;

@@ -22,7 +22,7 @@ struct yaml {
 	enum yaml_type type;
 	int line, column;	/* from 1, where the node begins */
 	bool quoted;		/* the scalar stood in quotes */
-	char *text;		/* scalar: UTF-8, NUL-terminated, no NUL inside */
+	char *text;		/* scalar: UTF-8, no NUL inside */
 	size_t n;		/* list: items; map: pairs */
 	struct yaml **items;	/* list: n items; map: n values */
 	struct yaml **keys;	/* map: n scalar keys, as written */

@@ -38,17 +38,17 @@ struct envelope {
 	bool sender_bad;	/* did not parse */
 	struct addr rcpt;
 	bool rcpt_bad;
-	struct addr rcpt_base;	/* filled by want_first(): without extension */
+	struct addr rcpt_base;	/* by want_first(): without extension */
 	struct addr sender_base;
 	struct addr primary;	/* filled by want_second(): directory primary */
 	bool has_rcpt_base, has_sender_base, has_primary;
-	const struct addr *user;	/* whose list is asked, by want_second() */
+	const struct addr *user;	/* whose list, by want_second() */
 	bool has_ip;
 	struct ip ip;		/* the connecting client */
 	const char *host;	/* forward-confirmed name, canonical, or NULL */
 	bool authenticated;	/* SMTP AUTH succeeded */
 	enum greylist greylist;
-	const struct addr *headers;	/* header From addresses; NULL: absent */
+	const struct addr *headers;	/* header From; NULL: absent */
 	size_t headers_n;	/* at most DECIDE_HEADERS_MAX */
 	struct addr *header_base;	/* room for headers_n, filled by
 				 * want_first(); kind ADDR_NULL: none.  NULL
@@ -161,8 +161,8 @@ struct stage_trace {
 	const char *result;		/* reason name of a refusal, or NULL */
 	size_t candidates_n;		/* all there were */
 	struct match candidates[DECIDE_TRACE_CANDIDATES];	/* best first */
-	char user_entry[ADDR_TEXT_MAX];	/* ST_MANAGED: the entry, and */
-	uint8_t user_flags;		/* its flags (enum record_user_flags) */
+	char user_entry[ADDR_TEXT_MAX];	/* ST_MANAGED: the entry and */
+	uint8_t user_flags;		/* what it says: USER_BLOCK ... */
 };
 
 struct trace {

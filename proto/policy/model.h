@@ -15,7 +15,7 @@
 #define MODEL_DOMAINS_MAX 20000
 #define MODEL_GROUPS_MAX 10000
 #define MODEL_WILDCARD_DEPTHS_MAX 8
-#define MODEL_ENTRY_GROUPS_MAX 64	/* groups that hold one entry directly */
+#define MODEL_ENTRY_GROUPS_MAX 64	/* that hold one entry directly */
 #define MODEL_ID_MAX 64			/* [A-Za-z0-9._-]{1,64} */
 #define MODEL_TEXT_MAX 1000		/* narrative, comment, names: bytes */
 #define MODEL_IPS_MAX 1000		/* source IPs of one policy */

@@ -26,6 +26,7 @@ int tables_put(struct tables *t, struct bytes key, struct bytes value,
  * or an edge names a group that is not there), ERR_TOOBIG. */
 int tables_finish(struct tables *t, struct diag *why);
 
+/* The settings; how many policies. */
 const struct settings *tables_settings(const struct tables *t);
 size_t tables_policies_n(const struct tables *t);
 /* By id, or NULL. */

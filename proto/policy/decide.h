@@ -161,8 +161,8 @@ struct stage_trace {
 	const char *result;		/* reason name of a refusal, or NULL */
 	size_t candidates_n;		/* all there were */
 	struct match candidates[DECIDE_TRACE_CANDIDATES];	/* best first */
-	char user_entry[ADDR_TEXT_MAX];	/* ST_MANAGED: the entry and */
-	uint8_t user_flags;		/* what it says: USER_BLOCK ... */
+	char user_entry[ADDR_TEXT_MAX];	/* ST_MANAGED: the entry, */
+	uint8_t user_flags;		/* and what it says */
 };
 
 struct trace {
@@ -177,8 +177,8 @@ struct verdict {
 	const struct policy *policy;	/* that decided a refusal, or NULL */
 	char entry[ADDR_TEXT_MAX];	/* matched entry, or "" */
 	bool user_domain;		/* a user's block was of a domain */
-	enum granted granted;		/* bypass of spam, greylist, reputation */
-	bool open;			/* STAGE_RCPT: pass 2 may still refuse */
+	enum granted granted;		/* who bypasses spam checks */
+	bool open;			/* pass 2 may still refuse */
 	bool has_would;			/* monitored policies would differ: */
 	enum reason would;
 	const struct policy *would_policy;

@@ -23,6 +23,7 @@ struct digest {
 };
 
 void digest_init(struct digest *d);
+/* Put a record in, take it out, and the digest of what is in. */
 void digest_add(struct digest *d, const void *key, size_t key_len,
     const void *val, size_t val_len);
 void digest_sub(struct digest *d, const void *key, size_t key_len,

@@ -44,6 +44,7 @@ enum frame_type {
 	FRAME_ENROLL = 37,
 };
 
+/* Is this a type that only opens under a key? */
 bool frame_is_signed(uint8_t type);
 /* The type of a frame, 0 when empty or unknown. */
 uint8_t frame_type(const void *data, size_t len);

@@ -20,6 +20,7 @@ struct sign_key;		/* a secret key with its public half */
 
 int sign_key_new(struct sign_key **out);
 void sign_key_free(struct sign_key **k);
+/* The public half, SIGN_PUBLIC_LEN bytes, borrowed. */
 const uint8_t *sign_key_public(const struct sign_key *k);
 /* Hex text in a 0600 file.  save: never overwrites (ERR_EXISTS). */
 int sign_key_save(const struct sign_key *k, const char *path,

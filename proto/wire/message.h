@@ -49,6 +49,7 @@ void manifest_fini(struct manifest *m);
 
 enum nack { NACK_NONE, NACK_SIGNATURE, NACK_ROLLBACK, NACK_DIGEST,
     NACK_FORMAT, NACK_LIMIT, NACK_CORRUPT, NACK_DISK, NACK_ENGINE };
+/* "signature", "rollback", ... */
 const char *nack_name(enum nack n);
 
 struct hello {
@@ -69,7 +70,7 @@ struct ack {
 	enum nack nack;			/* of version nack_version */
 	uint64_t nack_version;
 	char detail[200];
-	uint64_t decisions, refusals, spool_n, events_lost;	/* counters */
+	uint64_t decisions, refusals, spool_n, events_lost;
 };
 void ack_encode(const struct ack *a, struct buf *out);
 int ack_decode(struct ack *out, struct bytes in, struct diag *why);

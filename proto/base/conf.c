@@ -104,7 +104,8 @@ print_help(const struct conf_program *prog)
 	struct buf shape;
 
 	printf("Usage: %s [--config FILE] [--OPTION VALUE]...\n%s\n\n"
-	    "A flag beats the file; in the file a name has \"_\" for \"-\".\n\n",
+	    "A flag beats the file; in the file a name has \"_\" for "
+	    "\"-\".\n\n",
 	    prog->name, prog->summary);
 	buf_init(&shape, 0);
 	for (o = prog->options; o->name != NULL; o++) {
@@ -233,9 +234,9 @@ unknown_name(const struct load *l, const struct yaml *key, const char *name)
 
 	if (near != NULL && find(l->prog, near) == NULL)
 		near = NULL;	/* a flag of ours, of no use in the file */
-	return diag_set(l->why, ERR_INVAL, "%s:%d:%d: unknown name \"%s\"%s%s%s",
-	    l->file, key->line, key->column, name,
-	    near == NULL ? "" : "; did you mean \"",
+	return diag_set(l->why, ERR_INVAL,
+	    "%s:%d:%d: unknown name \"%s\"%s%s%s", l->file, key->line,
+	    key->column, name, near == NULL ? "" : "; did you mean \"",
 	    near == NULL ? "" : near, near == NULL ? "" : "\"?");
 }
 

@@ -93,7 +93,8 @@ scalar_keeps_its_text(void **state)
 		{ "v: NO", "NO" }, { "v: 010", "010" }, { "v: 1e3", "1e3" },
 		{ "v: 'it''s'", "it's" }, { "v: \"\\u00fc\"", "\xc3\xbc" },
 		{ "v: 'null'", "null" }, { "v: ''", "" },
-		{ "v: |\n  a\n  b\n", "a\nb\n" }, { "v: >\n  a\n  b\n", "a b\n" },
+		{ "v: |\n  a\n  b\n", "a\nb\n" },
+		{ "v: >\n  a\n  b\n", "a b\n" },
 		{ "v: a b # c", "a b" }, { "v: a#b", "a#b" },
 		{ "v: 2001:db8::/32", "2001:db8::/32" },
 		{ "v: u@x.example", "u@x.example" },
@@ -190,7 +191,8 @@ limits_hold(void **state)
 	int i;
 
 	(void)state;
-	assert_int_equal(yaml_tree_parse(&y, "f", "a: 1", 4, 3, &why), ERR_TOOBIG);
+	assert_int_equal(yaml_tree_parse(&y, "f", "a: 1", 4, 3, &why),
+	    ERR_TOOBIG);
 	buf_init(&b, 0);
 	for (i = 0; i < 32; i++)
 		buf_putc(&b, '[');

@@ -2,10 +2,14 @@
 
 SHELL := /bin/bash
 BUILD ?= build
-CC ?= gcc
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
+JOBS ?= 2
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 20
+
+# --- flags ------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith
@@ -14,48 +18,97 @@ HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-ftrivial-auto-var-init=zero -fPIE
 OPT ?= -O2 $(HARDEN)
 LINK ?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
-CFLAGS := -std=gnu11 -g $(OPT) $(WARN) $(if $(WERROR),-Werror) $(SAN)
+CFLAGS := -std=gnu11 -g $(OPT) $(SAN)
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(BUILD)/gen
-LDFLAGS := $(LINK) $(SAN)
-LDLIBS := -lsodium -lyaml -ljansson -lidn2 -lunistring -lpthread
-ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS := $(LINK) $(SAN) -Wl,--as-needed
+LDLIBS := -lzmq -lprotobuf-c -lleveldb -lsodium -luv -lmicrohttpd -ljansson \
+	-lyaml -lidn2 -lunistring -lpsl -lcurl -lpthread -lm
 
-src = $(filter-out $(2),$(wildcard $(addsuffix /*.c,$(1))))
-obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# --- sources: whatever stands in the rooms ----------------------------------
 
-PROTO_SRC := $(call src,proto/base proto/mail proto/policy proto/wire)
-CTL_SRC := $(call src,controller/policy)
-CLI_SRC := $(call src,controller/cli)
+PROTO_SRC := $(wildcard proto/*/*.c)
+NODE_SRC := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c))
+CLI_SRC := $(wildcard controller/cli/*.c)
+CTL_SRC := $(filter-out controller/main.c $(CLI_SRC),\
+	$(wildcard controller/*.c controller/*/*.c))
+BENCH_SRC := $(wildcard bench/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+WIRE := $(wildcard proto/wire/*.proto)
 
+GEN := $(WIRE:%.proto=$(BUILD)/gen/%.pb-c)
 LIBPROTO := $(BUILD)/libpostern.a
+LIBNODE := $(BUILD)/libnode.a
 LIBCTL := $(BUILD)/libcontroller.a
-LIBS := $(LIBCTL) $(LIBPROTO)
-PROGRAMS := $(if $(CLI_SRC),$(BUILD)/postern)
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
-FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
-REPLAY := $(patsubst %,$(BUILD)/replay/%,$(FUZZ))
+LIBS := $(LIBNODE) $(LIBCTL) $(LIBPROTO)
 
-.PHONY: all check build-tests check-unit check-decide check-asan check-fuzz \
-	check-style coverage deps install dist clean help
+PROGRAMS := $(if $(wildcard node/main.c),$(BUILD)/postern-node) \
+	$(if $(wildcard controller/main.c),$(BUILD)/postern-controller) \
+	$(if $(CLI_SRC),$(BUILD)/postern)
+BENCH := $(if $(BENCH_SRC),$(BUILD)/postern-bench)
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+REPLAY := $(FUZZ:%=$(BUILD)/replay/%)
+FUZZERS := $(FUZZ:%=$(BUILD)/fuzzers/%)
+# the unit tests of modules with threads
+TSAN_TESTS ?= test_sock test_db test_httpd test_log test_view test_spool
+TSAN := $(filter $(TSAN_TESTS:%=build/tsan/tests/%),\
+	$(UNIT_SRC:tests/unit/%.c=build/tsan/tests/%))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+HAND_OBJ := $(call obj,$(PROTO_SRC) $(NODE_SRC) $(CTL_SRC) $(CLI_SRC) \
+	$(BENCH_SRC) $(UNIT_SRC) $(FUZZ:%=tests/fuzz/fuzz_%.c) \
+	node/main.c controller/main.c tests/fuzz/replay.c)
+
+# Another build tree of the same rules, with a sanitizer.
+MORE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) \
+	--no-print-directory LINK= OPT="-O1 -fno-omit-frame-pointer"
+UBSAN := undefined -fno-sanitize-recover=all
+ASAN_ARGS = $(MORE) BUILD=build/asan SAN="-fsanitize=address,$(UBSAN)"
+TSAN_ARGS = $(MORE) BUILD=build/tsan SAN="-fsanitize=thread" CC=gcc
+FUZZ_ARGS = $(MORE) BUILD=build/fuzz CC=clang-14 \
+	SAN="-fsanitize=fuzzer-no-link,address,$(UBSAN)"
+
+.PHONY: all tests-built fuzzers check check-unit check-decide check-system \
+	check-asan check-tsan check-fuzz check-style check-containers \
+	coverage bench bench-full soak demo deps install dist clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS)		## build the programs
 
+# --- how things are built ---------------------------------------------------
+
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  CC    $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(if $(filter 1,$(WERROR)),\
+	    -Werror) -MMD -MP -c $< -o $@
 
-$(LIBPROTO): $(call obj,$(PROTO_SRC))
+# what the generator writes is not held to our warnings
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	@$(if $(Q),echo "  CC    $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c $< -o $@
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
+	@mkdir -p $(BUILD)/gen
+	@$(if $(Q),echo "  GEN   $<")
+	$(Q)protoc-c --c_out=$(BUILD)/gen $<
+
+$(HAND_OBJ): | $(GEN:%=%.h)
+
+$(LIBPROTO): $(call obj,$(PROTO_SRC)) $(GEN:$(BUILD)/gen/%=$(BUILD)/obj/gen/%.o)
+$(LIBNODE): $(call obj,$(NODE_SRC))
 $(LIBCTL): $(call obj,$(CTL_SRC))
-$(LIBPROTO) $(LIBCTL):
+$(LIBS):
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/postern: $(call obj,$(CLI_SRC)) $(LIBS)
+$(BUILD)/postern-node: $(call obj,node/main.c) $(LIBNODE) $(LIBPROTO)
+$(BUILD)/postern-controller: $(call obj,controller/main.c) $(LIBCTL) $(LIBPROTO)
+$(BUILD)/postern: $(call obj,$(CLI_SRC)) $(LIBCTL) $(LIBPROTO)
+$(BUILD)/postern-bench: $(call obj,$(BENCH_SRC)) $(LIBS)
+$(PROGRAMS) $(BENCH):
 	@$(if $(Q),echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -68,64 +121,102 @@ $(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o \
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-build-tests: all $(UNIT) $(REPLAY)
+$(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-deps:				## install what building and testing need
-	@deploy/deps.sh
+tests-built: all $(UNIT) $(REPLAY)
+fuzzers: $(FUZZERS)
+
+# --- checks -----------------------------------------------------------------
 
 check: deps			## every test; the last line counts them
-	$(Q)$(MAKE) --no-print-directory -j2 build-tests
-	$(Q)$(MAKE) --no-print-directory -j2 BUILD=build/asan \
-	    OPT="-O1 -fno-omit-frame-pointer" LINK= SAN="$(ASAN)" build-tests
-	$(Q)tests/lib/run.py style unit decide fuzz asan
+	$(Q)$(MAKE) $(filter -j%,$(MORE)) --no-print-directory tests-built
+	$(Q)$(MAKE) $(ASAN_ARGS) tests-built
+	$(Q)$(if $(TSAN),$(MAKE) $(TSAN_ARGS) $(TSAN),:)
+	$(Q)tests/lib/run.py style unit decide system fuzz asan tsan
 
-check-unit: build-tests		## unit tests alone
+check-unit: tests-built		## unit tests alone
 	$(Q)tests/lib/run.py unit
 
-check-decide: build-tests	## the decision's cases alone
+check-decide: all		## the decision's cases alone
 	$(Q)tests/lib/run.py decide
 
+check-system: all		## real programs in folders of their own
+	$(Q)tests/lib/run.py system
+
 check-asan:			## unit, decide, corpus under ASan and UBSan
-	$(Q)$(MAKE) --no-print-directory -j2 BUILD=build/asan \
-	    OPT="-O1 -fno-omit-frame-pointer" LINK= SAN="$(ASAN)" build-tests
-	$(Q)tests/lib/run.py asan
+	$(Q)$(MAKE) $(ASAN_ARGS) tests-built
+	$(Q)tests/lib/run.py fuzz asan
+
+check-tsan:			## modules with threads under TSan
+	$(Q)$(if $(TSAN),$(MAKE) $(TSAN_ARGS) $(TSAN),:)
+	$(Q)tests/lib/run.py tsan
 
 check-style:			## rooms, contracts, sizes
 	$(Q)tests/lib/run.py style
 
-FUZZ_SECONDS ?= 20
 check-fuzz:			## run each fuzzer for FUZZ_SECONDS
-	$(Q)set -e; mkdir -p build/fuzz; for f in $(FUZZ); do \
-	    clang-14 -g -O1 $(CPPFLAGS) \
-		-fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o build/fuzz/$$f \
-		tests/fuzz/fuzz_$$f.c $(PROTO_SRC) $(CTL_SRC) $(LDLIBS); \
-	    mkdir -p build/fuzz/$$f.new; \
-	    build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
-		-artifact_prefix=build/fuzz/ build/fuzz/$$f.new \
-		tests/fuzz/corpus/$$f; \
+	$(Q)$(MAKE) $(FUZZ_ARGS) fuzzers
+	$(Q)set -e; for f in $(FUZZ); do \
+	    mkdir -p build/fuzz/new/$$f tests/fuzz/corpus/$$f; \
+	    echo "  FUZZ  $$f"; \
+	    build/fuzz/fuzzers/$$f -max_total_time=$(FUZZ_SECONDS) \
+		-max_len=65536 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$$f- build/fuzz/new/$$f \
+		tests/fuzz/corpus/$$f >build/fuzz/$$f.log 2>&1 || \
+		{ tail -40 build/fuzz/$$f.log; exit 1; }; \
+	    grep -a number_of_executed_units build/fuzz/$$f.log; \
 	done
 
-coverage:			## branch coverage of the decision
+check-containers:		## images and what runs in them
+	$(Q)deploy/container/check.sh
+
+coverage:			## branch coverage of unit and decide tests
 	$(Q)rm -rf build/cov
-	$(Q)$(MAKE) --no-print-directory -j2 BUILD=build/cov OPT=-O0 LINK= \
-	    SAN=--coverage build-tests
+	$(Q)$(MAKE) $(MORE) BUILD=build/cov OPT=-O0 SAN=--coverage tests-built
 	$(Q)tests/lib/run.py --build build/cov unit decide
-	$(Q)gcovr --branches -r . build/cov --filter 'proto/'
+	$(Q)gcovr --branches -r . build/cov --filter 'proto/' \
+	    --filter 'node/' --filter 'controller/'
+
+# --- figures, demonstration, delivery ---------------------------------------
+
+bench: all $(BENCH)		## measure, the short way
+	$(Q)$(or $(BENCH),echo "bench/ has no sources" >&2; false)
+
+bench-full: all $(BENCH)	## measure at full size
+	$(Q)$(if $(BENCH),$(BENCH) --full,echo "bench/ has no sources" >&2; false)
+
+soak: all $(BENCH)		## run under load until stopped
+	$(Q)$(if $(BENCH),$(BENCH) --soak,echo "bench/ has no sources" >&2; false)
+
+demo: all			## a controller, nodes and a mail server to try
+	$(Q)deploy/demo/run.sh
+
+deps:				## install what building and testing need
+	@deploy/deps.sh
 
 install: all			## install to DESTDIR and PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/postern
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 LICENSE $(wildcard README.md CHANGES.md) \
+	    $(DESTDIR)$(PREFIX)/share/doc/postern
+	$(if $(wildcard deploy/systemd/*.service),\
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+	install -m 644 $(wildcard deploy/systemd/*.*) \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system)
 
+VERSION = $(shell sed -n 's/^.define VERSION "\(.*\)"$$/\1/p' proto/base/conf.c)
 dist:				## a source archive of the last commit
-	$(Q)mkdir -p build && git archive --prefix=postern/ \
-	    -o build/postern.tar.gz HEAD && echo build/postern.tar.gz
+	$(Q)mkdir -p build && git archive --prefix=postern-$(VERSION)/ \
+	    -o build/postern-$(VERSION).tar.gz HEAD && \
+	    echo build/postern-$(VERSION).tar.gz
 
 clean:				## remove what was built
 	rm -rf build
 
 help:				## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | \
-	    awk -F ':.*##[ \t]*' '{ printf "  %-14s %s\n", $$1, $$2 }'
+	    awk -F ':.*##[ \t]*' '{ printf "  %-17s %s\n", $$1, $$2 }'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -14,8 +14,8 @@ FUZZ_SECONDS ?= 20
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
-	-fstack-clash-protection -fcf-protection=full \
-	-ftrivial-auto-var-init=zero -fPIE
+	-fstack-clash-protection -fcf-protection=full -fPIE \
+	$(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
 OPT ?= -O2 $(HARDEN)
 LINK ?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CFLAGS := -std=gnu11 -g $(OPT) $(SAN)

@@ -65,7 +65,7 @@ int hello_decode(struct hello *out, struct bytes in, struct diag *why);
 struct ack {
 	uint64_t accepted, enforced;	/* versions */
 	uint8_t digest[DIGEST_LEN];	/* of the enforced one */
-	bool proved;			/* digest computed here, not by chunks */
+	bool proved;			/* computed here, not by chunks */
 	uint32_t engine;
 	enum nack nack;			/* of version nack_version */
 	uint64_t nack_version;

@@ -1,0 +1,310 @@
+/*
+ * db.c - LevelDB behind a few verbs; its error texts are mapped here, once.
+ */
+#include "proto/base/db.h"
+
+#include <leveldb/c.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proto/base/err.h"
+
+#define CACHE_BYTES ((size_t)16 << 20)
+#define WRITE_BUFFER_BULK ((size_t)32 << 20)
+
+struct db {
+	leveldb_t *db;
+	leveldb_options_t *options;
+	leveldb_cache_t *cache;
+	leveldb_readoptions_t *read, *verify;
+	leveldb_writeoptions_t *write, *sync;
+};
+
+struct db_batch { leveldb_writebatch_t *b; size_t bytes; };
+struct db_view { const leveldb_snapshot_t *s; };
+struct db_iter { leveldb_iterator_t *it; leveldb_readoptions_t *options; };
+
+/* Takes text. */
+static int
+map_error(char *text, const char *what, struct diag *why)
+{
+	int err = ERR_IO;
+
+	if (strstr(text, "No space left") != NULL)
+		err = ERR_FULL;
+	else if (strncmp(text, "Corruption", 10) == 0)
+		err = ERR_CORRUPT;
+	else if (strstr(text, "does not exist") != NULL)
+		err = ERR_NOENT;
+	else if (strstr(text, "exists (error_if_exists") != NULL)
+		err = ERR_EXISTS;
+	else if (strstr(text, "LOCK") != NULL &&
+	    (strstr(text, "already held") != NULL ||
+	    strstr(text, "temporarily unavailable") != NULL))
+		err = ERR_BUSY;
+	diag_set(why, err, "%s: %s", what, text);
+	leveldb_free(text);
+	return err;
+}
+
+static void
+set_options(struct db *d, int flags)
+{
+	d->options = leveldb_options_create();
+	d->cache = leveldb_cache_create_lru(CACHE_BYTES);
+	leveldb_options_set_cache(d->options, d->cache);
+	leveldb_options_set_compression(d->options, leveldb_no_compression);
+	leveldb_options_set_create_if_missing(d->options,
+	    (flags & (DB_CREATE | DB_NEW)) != 0);
+	leveldb_options_set_error_if_exists(d->options,
+	    (flags & DB_NEW) != 0);
+	leveldb_options_set_paranoid_checks(d->options,
+	    (flags & DB_PARANOID) != 0);
+	if ((flags & DB_BULK) != 0)
+		leveldb_options_set_write_buffer_size(d->options,
+		    WRITE_BUFFER_BULK);
+	d->read = leveldb_readoptions_create();
+	d->verify = leveldb_readoptions_create();
+	leveldb_readoptions_set_verify_checksums(d->verify, 1);
+	d->write = leveldb_writeoptions_create();
+	d->sync = leveldb_writeoptions_create();
+	leveldb_writeoptions_set_sync(d->sync, 1);
+}
+
+int
+db_open(struct db **out, const char *dir, int flags, struct diag *why)
+{
+	struct db *d = NULL;
+	struct stat st;
+	char *err = NULL;
+
+	*out = NULL;
+	/* Without this LevelDB makes the folder before it finds it empty. */
+	if ((flags & (DB_CREATE | DB_NEW)) == 0 && stat(dir, &st) < 0)
+		return diag_set(why, ERR_NOENT, "database %s is not there",
+		    dir);
+	d = xcalloc(1, sizeof(*d));
+	set_options(d, flags);
+	d->db = leveldb_open(d->options, dir, &err);
+	if (err != NULL) {
+		db_close(&d);
+		return map_error(err, dir, why);
+	}
+	*out = d;
+	return 0;
+}
+
+void
+db_close(struct db **dp)
+{
+	struct db *d = *dp;
+
+	if (d == NULL)
+		return;
+	if (d->db != NULL)
+		leveldb_close(d->db);
+	leveldb_options_destroy(d->options);
+	leveldb_cache_destroy(d->cache);
+	leveldb_readoptions_destroy(d->read);
+	leveldb_readoptions_destroy(d->verify);
+	leveldb_writeoptions_destroy(d->write);
+	leveldb_writeoptions_destroy(d->sync);
+	free(d);
+	*dp = NULL;
+}
+
+int
+db_get(struct db *d, const struct db_view *view, const void *key,
+    size_t key_len, bool verify, struct buf *out, struct diag *why)
+{
+	leveldb_readoptions_t *o = verify ? d->verify : d->read, *own = NULL;
+	char *err = NULL, *val;
+	size_t len;
+
+	if (view != NULL) {
+		o = own = leveldb_readoptions_create();
+		leveldb_readoptions_set_verify_checksums(own, verify);
+		leveldb_readoptions_set_snapshot(own, view->s);
+	}
+	val = leveldb_get(d->db, o, key, key_len, &len, &err);
+	if (own != NULL)
+		leveldb_readoptions_destroy(own);
+	if (err != NULL)
+		return map_error(err, "reading", why);
+	if (val == NULL)
+		return ERR_NOENT;
+	buf_put(out, val, len);
+	leveldb_free(val);
+	return out->err;
+}
+
+struct db_batch *
+db_batch_new(void)
+{
+	struct db_batch *b = xcalloc(1, sizeof(*b));
+
+	b->b = leveldb_writebatch_create();
+	return b;
+}
+
+void
+db_batch_free(struct db_batch **b)
+{
+	if (*b == NULL)
+		return;
+	leveldb_writebatch_destroy((*b)->b);
+	free(*b);
+	*b = NULL;
+}
+
+void
+db_batch_clear(struct db_batch *b)
+{
+	leveldb_writebatch_clear(b->b);
+	b->bytes = 0;
+}
+
+void
+db_batch_put(struct db_batch *b, const void *key, size_t key_len,
+    const void *val, size_t val_len)
+{
+	leveldb_writebatch_put(b->b, key, key_len, val, val_len);
+	b->bytes += key_len + val_len;
+}
+
+void
+db_batch_del(struct db_batch *b, const void *key, size_t key_len)
+{
+	leveldb_writebatch_delete(b->b, key, key_len);
+	b->bytes += key_len;
+}
+
+size_t
+db_batch_bytes(const struct db_batch *b)
+{
+	return b->bytes;
+}
+
+int
+db_write(struct db *d, const struct db_batch *b, bool sync,
+    struct diag *why)
+{
+	char *err = NULL;
+
+	leveldb_write(d->db, sync ? d->sync : d->write, b->b, &err);
+	return err == NULL ? 0 : map_error(err, "writing", why);
+}
+
+struct db_view *
+db_view_new(struct db *d)
+{
+	struct db_view *v = xcalloc(1, sizeof(*v));
+
+	v->s = leveldb_create_snapshot(d->db);
+	return v;
+}
+
+void
+db_view_free(struct db *d, struct db_view **v)
+{
+	if (*v == NULL)
+		return;
+	leveldb_release_snapshot(d->db, (*v)->s);
+	free(*v);
+	*v = NULL;
+}
+
+struct db_iter *
+db_iter_new(struct db *d, const struct db_view *view)
+{
+	struct db_iter *i = xcalloc(1, sizeof(*i));
+
+	i->options = leveldb_readoptions_create();
+	leveldb_readoptions_set_verify_checksums(i->options, 1);
+	leveldb_readoptions_set_fill_cache(i->options, 0);
+	if (view != NULL)
+		leveldb_readoptions_set_snapshot(i->options, view->s);
+	i->it = leveldb_create_iterator(d->db, i->options);
+	return i;
+}
+
+void
+db_iter_free(struct db_iter **i)
+{
+	if (*i == NULL)
+		return;
+	leveldb_iter_destroy((*i)->it);
+	leveldb_readoptions_destroy((*i)->options);
+	free(*i);
+	*i = NULL;
+}
+
+void
+db_iter_first(struct db_iter *i)
+{
+	leveldb_iter_seek_to_first(i->it);
+}
+
+void
+db_iter_last(struct db_iter *i)
+{
+	leveldb_iter_seek_to_last(i->it);
+}
+
+void
+db_iter_seek(struct db_iter *i, const void *key, size_t key_len)
+{
+	leveldb_iter_seek(i->it, key, key_len);
+}
+
+bool
+db_iter_valid(const struct db_iter *i)
+{
+	return leveldb_iter_valid(i->it);
+}
+
+void
+db_iter_next(struct db_iter *i)
+{
+	leveldb_iter_next(i->it);
+}
+
+void
+db_iter_prev(struct db_iter *i)
+{
+	leveldb_iter_prev(i->it);
+}
+
+struct bytes
+db_iter_key(const struct db_iter *i)
+{
+	size_t len;
+	const char *p = leveldb_iter_key(i->it, &len);
+
+	return bytes_of(p, len);
+}
+
+struct bytes
+db_iter_value(const struct db_iter *i)
+{
+	size_t len;
+	const char *p = leveldb_iter_value(i->it, &len);
+
+	return bytes_of(p, len);
+}
+
+int
+db_iter_error(const struct db_iter *i, struct diag *why)
+{
+	char *err = NULL;
+
+	leveldb_iter_get_error(i->it, &err);
+	return err == NULL ? 0 : map_error(err, "scanning", why);
+}
+
+void
+db_compact(struct db *d)
+{
+	leveldb_compact_range(d->db, NULL, 0, NULL, 0);
+}

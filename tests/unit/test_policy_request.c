@@ -1,0 +1,182 @@
+/*
+ * test_policy_request.c - the policy protocol: what Postfix really sends, and
+ * what it never should.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/policy_request.h"
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+#include "proto/base/file.h"
+
+#define RECORDED "tests/fixtures/mta/policy-requests-postfix-3.7.11.txt"
+#define HEAD "request=smtpd_access_policy\n"
+
+static int
+parse(const char *data, size_t len, struct policy_request *r, size_t *used)
+{
+	struct policy_parser p = { 0 };
+
+	return policy_request_parse(&p, data, len, r, used, NULL);
+}
+
+static void
+request_recorded_from_postfix_is_read(void **state)
+{
+	struct policy_request r;
+	char *p, *end;
+	size_t used, n = 0;
+	struct buf text;
+	struct diag why;
+
+	(void)state;
+	buf_init(&text, 1 << 20);
+	assert_int_equal(file_read(RECORDED, 1 << 20, &text, &why), 0);
+	for (p = strstr(text.data, "---\n"); p != NULL; p = end) {
+		struct buf one;
+
+		p += 4;
+		end = strstr(p, "---\n");
+		buf_init(&one, 0);
+		buf_put(&one, p, end == NULL ? strlen(p) : (size_t)(end - p));
+		while (one.len > 0 && one.data[one.len - 1] == '\n')
+			one.len--;
+		buf_puts(&one, "\n\n");
+		if (strncmp(one.data, "request=", 8) == 0) {
+			assert_int_equal(parse(one.data, one.len, &r, &used),
+			    0);
+			assert_int_equal(used, one.len);
+			assert_non_null(r.sender.p);
+			assert_non_null(r.recipient.p);
+			assert_non_null(r.client_address.p);
+			n++;
+		}
+		buf_fini(&one);
+	}
+	assert_true(n >= 5);
+	buf_fini(&text);
+}
+
+static void
+request_malformed_is_refused(void **state)
+{
+	static const struct { const char *in; size_t len; int want; } rows[] = {
+#define ROW(s, want) { s, sizeof(s) - 1, want }
+	    ROW(HEAD "\n", 0),
+	    ROW(HEAD "sender=\nrecipient=a=b@c\nunknown=1\n\n", 0),
+	    ROW(HEAD "sender=a\nsender=a\n\n", 0),
+	    ROW(HEAD "sender=a\nsender=b\n\n", ERR_INVAL),
+	    ROW(HEAD "sender=a\0b\n\n", ERR_INVAL),
+	    ROW(HEAD "sender=a\r\n\n", ERR_INVAL),
+	    ROW(HEAD "sender\n\n", ERR_INVAL),
+	    ROW(HEAD "=x\n\n", ERR_INVAL),
+	    ROW("sender=a\n\n", ERR_INVAL),
+	    ROW("request=other\n\n", ERR_INVAL),
+	    ROW("\n", ERR_INVAL),
+	    ROW("", ERR_AGAIN),
+	    ROW(HEAD, ERR_AGAIN),
+	    ROW(HEAD "sender=a", ERR_AGAIN),
+#undef ROW
+	};
+	struct policy_request r;
+	size_t i, used;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(parse(rows[i].in, rows[i].len, &r, &used),
+		    rows[i].want);
+}
+
+static void
+request_without_an_end_is_too_big_at_64_kilobytes(void **state)
+{
+	char *data = malloc(POLICY_REQUEST_MAX);
+	struct policy_request r;
+	size_t used;
+
+	(void)state;
+	memset(data, 'x', POLICY_REQUEST_MAX);
+	assert_int_equal(parse(data, POLICY_REQUEST_MAX - 1, &r, &used),
+	    ERR_AGAIN);
+	assert_int_equal(parse(data, POLICY_REQUEST_MAX, &r, &used),
+	    ERR_TOOBIG);
+	free(data);
+}
+
+static void
+request_one_byte_at_a_time_is_looked_through_once(void **state)
+{
+	static const char text[] = HEAD "sender=a@b\nrecipient=c@d\n\n";
+	struct policy_parser p = { 0 };
+	struct policy_request r;
+	size_t n, used;
+
+	(void)state;
+	for (n = 0; n < sizeof(text) - 2; n++) {
+		assert_int_equal(policy_request_parse(&p, text, n, &r, &used,
+		    NULL), ERR_AGAIN);
+		assert_int_equal(p.scanned, n);
+	}
+	assert_int_equal(policy_request_parse(&p, text, sizeof(text) - 1, &r,
+	    &used, NULL), 0);
+	assert_int_equal(used, sizeof(text) - 1);
+	assert_int_equal(p.scanned, 0);
+	assert_memory_equal(r.sender.p, "a@b", 3);
+}
+
+static void
+request_behind_another_is_left_for_the_next_call(void **state)
+{
+	static const char text[] = HEAD "sender=a\n\n" HEAD "sender=b\n\n";
+	struct policy_request r;
+	size_t used, more;
+
+	(void)state;
+	assert_int_equal(parse(text, sizeof(text) - 1, &r, &used), 0);
+	assert_memory_equal(r.sender.p, "a", 1);
+	assert_int_equal(parse(text + used, sizeof(text) - 1 - used, &r,
+	    &more), 0);
+	assert_memory_equal(r.sender.p, "b", 1);
+	assert_int_equal(used + more, sizeof(text) - 1);
+}
+
+static void
+reply_is_one_line_whatever_the_action_holds(void **state)
+{
+	char out[POLICY_REPLY_MAX], longer[2000];
+	size_t n = policy_reply_format(out, "550 5.7.1 no\naction=OK\r");
+
+	(void)state;
+	assert_int_equal(n, strlen("action=550 5.7.1 no?action=OK?") + 2);
+	assert_memory_equal(out, "action=550 5.7.1 no?action=OK?\n\n", n);
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	n = policy_reply_format(out, longer);
+	assert_int_equal(n, POLICY_REPLY_MAX);
+	assert_memory_equal(out + n - 2, "\n\n", 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(request_recorded_from_postfix_is_read),
+		cmocka_unit_test(request_malformed_is_refused),
+		cmocka_unit_test(
+		    request_without_an_end_is_too_big_at_64_kilobytes),
+		cmocka_unit_test(
+		    request_one_byte_at_a_time_is_looked_through_once),
+		cmocka_unit_test(
+		    request_behind_another_is_left_for_the_next_call),
+		cmocka_unit_test(reply_is_one_line_whatever_the_action_holds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

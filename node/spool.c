@@ -1,0 +1,609 @@
+/*
+ * spool.c - the segment log: recovery, group commit, reading, acknowledging.
+ *
+ * The mutex guards everything in struct spool but `active`, which is the
+ * writer's.  A write that fails is undone by cutting the segment back; after
+ * a failed fdatasync the segment is left alone for ever (the kernel may have
+ * dropped the pages and would call a second try a success) and the same
+ * records go to a new one.  What the dead segment then still holds after a
+ * restart is sent twice, and its receiver stores each sequence once.
+ */
+#include "node/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "node/spool_file.h"
+#include "proto/base/err.h"
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+
+#define SEGMENT_BYTES (16 * 1024 * 1024)
+#define LEAP (1u << 20)		/* of the sequence after a damaged record */
+#define PATH_LEN 1100
+
+struct segment {
+	uint64_t first;		/* its name: no sequence below is in it */
+	uint64_t size;		/* durable bytes */
+	uint64_t n;		/* records in it */
+};
+
+struct spool {
+	char dir[1024];
+	uint64_t max_bytes, segment_bytes;
+	void (*on_commit)(void *);
+	void *arg;
+	uint8_t id[SPOOL_ID_LEN], key[SPOOL_KEY_LEN];
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool running, stop;
+	struct buf waiting;		/* u32 length, payload; ... */
+	uint64_t tickets, done;
+	uint64_t next_seq, lost, bytes, events;
+	struct segment *seg;
+	size_t seg_n, seg_cap;
+	uint64_t read_off;		/* in seg[0]: first not acknowledged */
+	uint64_t acked;			/* highest sequence acknowledged */
+
+	int active;			/* descriptor of the last segment */
+	bool complained;
+};
+
+static void
+segment_path(const struct spool *s, uint64_t first, char path[PATH_LEN])
+{
+	snprintf(path, PATH_LEN, "%s/%016llx.seg", s->dir,
+	    (unsigned long long)first);
+}
+
+static int
+load_id(struct spool *s, struct diag *why)
+{
+	char path[PATH_LEN];
+	struct buf b;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/id", s->dir);
+	buf_init(&b, 64);
+	rc = file_read(path, 64, &b, why);
+	if (rc == 0 && b.len == SPOOL_ID_LEN)
+		memcpy(s->id, b.data, SPOOL_ID_LEN);
+	else if (rc == 0 || rc == ERR_NOENT) {
+		randombytes_buf(s->id, sizeof(s->id));
+		rc = file_write(path, s->id, sizeof(s->id), 0600, why);
+	}
+	buf_fini(&b);
+	spool_file_key(s->id, s->key);
+	return rc;
+}
+
+/* Make the segment that begins with the next sequence, and write to it. */
+static int
+segment_new(struct spool *s, struct diag *why)
+{
+	char path[PATH_LEN];
+	int fd, rc;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->seg_n > 0 && s->seg[s->seg_n - 1].first >= s->next_seq)
+		s->next_seq = s->seg[s->seg_n - 1].first + 1;
+	pthread_mutex_unlock(&s->lock);
+	segment_path(s, s->next_seq, path);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return diag_set(why, err_from_errno(errno), "%s: %s", path,
+		    strerror(errno));
+	if ((rc = file_sync_dir(s->dir, why)) < 0) {
+		close(fd);
+		return rc;
+	}
+	if (s->active >= 0)
+		close(s->active);
+	s->active = fd;
+	pthread_mutex_lock(&s->lock);
+	s->seg = xgrow(s->seg, &s->seg_cap, s->seg_n + 1, sizeof(*s->seg));
+	s->seg[s->seg_n++] = (struct segment){ .first = s->next_seq };
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+/* Read through one segment at recovery; cut it where it stops making sense. */
+static int
+segment_recover(struct spool *s, struct segment *g, struct diag *why)
+{
+	char path[PATH_LEN];
+	uint64_t off = 0, next, seq, limit;
+	off_t end;
+	int fd, rc;
+
+	segment_path(s, g->first, path);
+	if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 ||
+	    (end = lseek(fd, 0, SEEK_END)) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return diag_set(why, ERR_IO, "%s: %s", path,
+		    strerror(errno));
+	}
+	limit = (uint64_t)end;
+	if (s->next_seq < g->first)
+		s->next_seq = g->first;
+	while ((rc = spool_file_get(fd, s->key, off, limit, &seq, &next,
+	    NULL)) == 0) {
+		if (seq >= s->next_seq)
+			s->next_seq = seq + 1;
+		off = next;
+		g->n++;
+	}
+	if (rc != ERR_NOENT) {
+		log_warning("spool.cut", F_S("segment", path),
+		    F_U("kept", off), F_U("dropped_bytes", limit - off));
+		s->next_seq += LEAP;
+		rc = ftruncate(fd, (off_t)off) < 0 || fsync(fd) < 0 ?
+		    diag_set(why, ERR_IO, "%s: cannot cut: %s", path,
+		    strerror(errno)) : 0;
+	} else
+		rc = 0;
+	g->size = off;
+	s->bytes += off;
+	s->events += g->n;
+	close(fd);
+	return rc;
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct segment *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static int
+recover(struct spool *s, struct diag *why)
+{
+	DIR *d = opendir(s->dir);
+	struct dirent *e;
+	size_t i;
+	int rc = 0;
+
+	if (d == NULL)
+		return diag_set(why, err_from_errno(errno), "%s: %s", s->dir,
+		    strerror(errno));
+	while ((e = readdir(d)) != NULL) {
+		unsigned long long first;
+		int used = 0;
+
+		if (sscanf(e->d_name, "%16llx.seg%n", &first, &used) != 1 ||
+		    used != 20 || e->d_name[used] != '\0')
+			continue;
+		s->seg = xgrow(s->seg, &s->seg_cap, s->seg_n + 1,
+		    sizeof(*s->seg));
+		s->seg[s->seg_n++] = (struct segment){ .first = first };
+	}
+	closedir(d);
+	if (s->seg_n > 0)
+		qsort(s->seg, s->seg_n, sizeof(*s->seg), by_first);
+	for (i = 0; i < s->seg_n && rc == 0; i++)
+		rc = segment_recover(s, &s->seg[i], why);
+	return rc;
+}
+
+static int
+write_all(int fd, uint64_t off, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(fd, data, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? err_from_errno(errno) : ERR_IO;
+		data += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static void
+complain(struct spool *s, int err, const char *what)
+{
+	if (!s->complained)
+		log_error("spool.failed", F_S("doing", what),
+		    F_S("reason", err_text(err)), F_S("dir", s->dir));
+	s->complained = true;
+}
+
+/* Durable bytes of the last segment. */
+static uint64_t
+last_size(struct spool *s)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&s->lock);
+	size = s->seg[s->seg_n - 1].size;
+	pthread_mutex_unlock(&s->lock);
+	return size;
+}
+
+/* Make `frames` durable at the end of the last segment, or of a new one. */
+static int
+store(struct spool *s, const struct buf *frames)
+{
+	struct diag why;
+	uint64_t size;
+	int attempt, rc = ERR_IO;
+
+	for (attempt = 0; attempt < 2; attempt++) {
+		size = last_size(s);
+		if (attempt > 0 ||
+		    (size > 0 && size + frames->len > s->segment_bytes)) {
+			if ((rc = segment_new(s, &why)) < 0) {
+				complain(s, rc, why.text);
+				return rc;
+			}
+			size = 0;
+		}
+		if ((rc = write_all(s->active, size, frames->data,
+		    frames->len)) < 0) {
+			complain(s, rc, "write");
+			if (ftruncate(s->active, (off_t)size) < 0)
+				complain(s, ERR_IO, "truncate");
+			return rc;
+		}
+		if (fdatasync(s->active) == 0) {
+			s->complained = false;
+			return 0;
+		}
+		rc = err_from_errno(errno);
+		complain(s, rc, "sync");
+	}
+	return rc;
+}
+
+/* Turn what waits into frames with sequences; returns how many. */
+static size_t
+make_frames(struct spool *s, const struct buf *in, struct buf *frames)
+{
+	struct bytes b = bytes_of(in->data, in->len);
+	uint64_t seq = s->next_seq;
+	size_t n = 0;
+
+	while (b.n > 0) {
+		uint32_t len = bytes_u32(&b);
+		const uint8_t *p = bytes_take(&b, len);
+
+		spool_file_put(frames, s->key, seq++, p, len);
+		n++;
+	}
+	return n;
+}
+
+static void
+commit(struct spool *s, struct buf *batch, uint64_t ticket)
+{
+	struct buf frames;
+	bool fits;
+	size_t n;
+
+	buf_init(&frames, 0);
+	n = make_frames(s, batch, &frames);
+	pthread_mutex_lock(&s->lock);
+	fits = frames.err == 0 && s->bytes + frames.len <= s->max_bytes;
+	pthread_mutex_unlock(&s->lock);
+	if (!fits)
+		complain(s, ERR_FULL, "the spool's own limit");
+	else if (store(s, &frames) < 0)
+		fits = false;
+	pthread_mutex_lock(&s->lock);
+	if (fits) {
+		struct segment *g = &s->seg[s->seg_n - 1];
+
+		g->size += frames.len;
+		g->n += n;
+		s->bytes += frames.len;
+		s->events += n;
+		s->next_seq += n;
+	} else
+		s->lost += n;
+	s->done = ticket;
+	pthread_mutex_unlock(&s->lock);
+	buf_fini(&frames);
+	if (s->on_commit != NULL)
+		s->on_commit(s->arg);
+}
+
+static void *
+writer(void *arg)
+{
+	struct spool *s = arg;
+	struct buf batch;
+
+	buf_init(&batch, 0);
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		struct buf empty = batch;
+		uint64_t ticket;
+
+		while (s->waiting.len == 0 && !s->stop)
+			pthread_cond_wait(&s->wake, &s->lock);
+		if (s->waiting.len == 0)
+			break;
+		batch = s->waiting;
+		s->waiting = empty;
+		s->waiting.max = SPOOL_WAITING_MAX;
+		buf_reset(&s->waiting);
+		ticket = s->tickets;
+		pthread_mutex_unlock(&s->lock);
+		commit(s, &batch, ticket);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	buf_fini(&batch);
+	return NULL;
+}
+
+/* Go on in the last segment when it has room, else in a new one. */
+static int
+open_active(struct spool *s, struct diag *why)
+{
+	struct segment *g = s->seg_n > 0 ? &s->seg[s->seg_n - 1] : NULL;
+	char path[PATH_LEN];
+
+	if (g == NULL || g->size >= s->segment_bytes ||
+	    s->next_seq != g->first + g->n)
+		return segment_new(s, why);
+	segment_path(s, g->first, path);
+	if ((s->active = open(path, O_RDWR | O_CLOEXEC)) < 0)
+		return diag_set(why, ERR_IO, "%s: %s", path,
+		    strerror(errno));
+	return 0;
+}
+
+int
+spool_open(struct spool **out, const struct spool_conf *conf,
+    struct diag *why)
+{
+	struct spool *s = xcalloc(1, sizeof(*s));
+	int rc;
+
+	snprintf(s->dir, sizeof(s->dir), "%s", conf->dir);
+	s->max_bytes = conf->max_bytes;
+	s->segment_bytes = conf->segment_bytes == 0 ? SEGMENT_BYTES :
+	    conf->segment_bytes;
+	s->on_commit = conf->on_commit;
+	s->arg = conf->arg;
+	s->active = -1;
+	s->next_seq = 1;
+	buf_init(&s->waiting, SPOOL_WAITING_MAX);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	if ((rc = file_mkdirs(s->dir, 0700, why)) < 0 ||
+	    (rc = load_id(s, why)) < 0 || (rc = recover(s, why)) < 0 ||
+	    (rc = open_active(s, why)) < 0)
+		goto out;
+	if (pthread_create(&s->thread, NULL, writer, s) != 0) {
+		rc = diag_set(why, ERR_IO, "cannot start the spool's thread");
+		goto out;
+	}
+	s->running = true;
+	*out = s;
+	return 0;
+out:
+	spool_close(&s);
+	return rc;
+}
+
+void
+spool_close(struct spool **sp)
+{
+	struct spool *s = *sp;
+
+	if (s == NULL)
+		return;
+	if (s->running) {
+		pthread_mutex_lock(&s->lock);
+		s->stop = true;
+		pthread_cond_signal(&s->wake);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->thread, NULL);
+	}
+	if (s->active >= 0)
+		close(s->active);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	buf_fini(&s->waiting);
+	free(s->seg);
+	free(s);
+	*sp = NULL;
+}
+
+uint64_t
+spool_put(struct spool *s, const void *data, size_t len)
+{
+	uint64_t ticket = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (len > SPOOL_RECORD_MAX ||
+	    s->waiting.len + 4 + len > SPOOL_WAITING_MAX)
+		s->lost++;
+	else {
+		buf_put_u32(&s->waiting, (uint32_t)len);
+		buf_put(&s->waiting, data, len);
+		ticket = ++s->tickets;
+		pthread_cond_signal(&s->wake);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ticket;
+}
+
+/* A counter of s, read under its lock. */
+static uint64_t
+counter(struct spool *s, const uint64_t *which)
+{
+	uint64_t v;
+
+	pthread_mutex_lock(&s->lock);
+	v = *which;
+	pthread_mutex_unlock(&s->lock);
+	return v;
+}
+
+uint64_t
+spool_done(struct spool *s)
+{
+	return counter(s, &s->done);
+}
+
+uint64_t
+spool_events(struct spool *s)
+{
+	return counter(s, &s->events);
+}
+
+uint64_t
+spool_lost(struct spool *s)
+{
+	return counter(s, &s->lost);
+}
+
+uint64_t
+spool_bytes(struct spool *s)
+{
+	return counter(s, &s->bytes);
+}
+
+const uint8_t *
+spool_id(const struct spool *s)
+{
+	return s->id;
+}
+
+/* Delete the first segment, all of which is acknowledged; locked. */
+static void
+drop_first(struct spool *s)
+{
+	char path[PATH_LEN];
+
+	segment_path(s, s->seg[0].first, path);
+	unlink(path);
+	s->bytes -= s->seg[0].size;
+	memmove(s->seg, s->seg + 1, --s->seg_n * sizeof(*s->seg));
+	s->read_off = 0;
+}
+
+/* The descriptor of the first segment that holds unread records, or -1;
+ * *limit is where its durable part ends.  Locked. */
+static int
+open_first(struct spool *s, uint64_t *limit)
+{
+	char path[PATH_LEN];
+	int fd;
+
+	while (s->seg_n > 1 && s->read_off >= s->seg[0].size)
+		drop_first(s);
+	if (s->read_off >= s->seg[0].size)
+		return -1;
+	*limit = s->seg[0].size;
+	segment_path(s, s->seg[0].first, path);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		log_error("spool.unreadable", F_S("segment", path),
+		    F_S("reason", strerror(errno)));
+	return fd;
+}
+
+/* The rest of the first segment cannot be read: count it as lost and go on
+ * behind it.  Locked. */
+static void
+skip_rest(struct spool *s)
+{
+	log_error("spool.damaged", F_S("dir", s->dir),
+	    F_U("offset", s->read_off),
+	    F_U("bytes", s->seg[0].size - s->read_off));
+	s->lost += s->seg[0].n;
+	s->events -= s->seg[0].n;
+	s->seg[0].n = 0;
+	s->read_off = s->seg[0].size;
+}
+
+int
+spool_peek(struct spool *s, size_t max_n, size_t max_bytes,
+    struct spool_batch *out)
+{
+	uint64_t off, limit = 0, seq, next;
+	int fd, rc = 0;
+
+	out->n = 0;
+	buf_reset(&out->data);
+	if (max_n > sizeof(out->end) / sizeof(out->end[0]))
+		max_n = sizeof(out->end) / sizeof(out->end[0]);
+	pthread_mutex_lock(&s->lock);
+	fd = open_first(s, &limit);
+	off = s->read_off;
+	pthread_mutex_unlock(&s->lock);
+	if (fd < 0)
+		return ERR_NOENT;
+	while (out->n < max_n && out->data.len < max_bytes && (rc =
+	    spool_file_get(fd, s->key, off, limit, &seq, &next,
+	    &out->data)) == 0) {
+		if (out->n == 0)
+			out->first_seq = seq;
+		else if (seq != out->first_seq + out->n)
+			break;
+		out->end[out->n++] = out->data.len;
+		off = next;
+	}
+	close(fd);
+	if (out->n > 0)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	if (rc == ERR_CORRUPT)
+		skip_rest(s);
+	pthread_mutex_unlock(&s->lock);
+	return ERR_NOENT;
+}
+
+/* Advance over acknowledged records of the first segment; locked.  True when
+ * the segment is read to its end and there may be more behind it. */
+static bool
+advance(struct spool *s, uint64_t upto)
+{
+	uint64_t limit, seq, next;
+	int fd = open_first(s, &limit), rc = 0;
+
+	if (fd < 0)
+		return false;
+	while ((rc = spool_file_get(fd, s->key, s->read_off, limit, &seq,
+	    &next, NULL)) == 0 && seq <= upto) {
+		s->read_off = next;
+		s->seg[0].n--;
+		s->events--;
+	}
+	close(fd);
+	if (rc == ERR_CORRUPT)
+		skip_rest(s);
+	return rc == ERR_NOENT && s->seg_n > 1;
+}
+
+void
+spool_ack(struct spool *s, uint64_t seq)
+{
+	pthread_mutex_lock(&s->lock);
+	if (seq > s->acked)
+		s->acked = seq;
+	while (advance(s, s->acked))
+		;
+	while (s->seg_n > 1 && s->read_off >= s->seg[0].size)
+		drop_first(s);
+	pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,36 @@
+/*
+ * spool_file.h - one record of the spool on disk; for spool.c alone.
+ *
+ *	u32 length of the payload, u64 sequence, 8 SipHash-2-4, payload
+ *
+ * Big-endian.  The hash covers length, sequence and payload under a key made
+ * from the spool's id, so that the bytes of another spool are no record here.
+ */
+#ifndef NODE_SPOOL_FILE_H
+#define NODE_SPOOL_FILE_H
+
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+
+#define SPOOL_HEAD_LEN 20
+#define SPOOL_KEY_LEN 16
+#define SPOOL_RECORD_MAX (64 * 1024)
+
+/* The hash key of the spool with this id. */
+void spool_file_key(const uint8_t id[8], uint8_t key[SPOOL_KEY_LEN]);
+
+/* Append one whole record to out. */
+void spool_file_put(struct buf *out, const uint8_t key[SPOOL_KEY_LEN],
+    uint64_t seq, const void *payload, size_t len);
+
+/*
+ * Append the payload of the record at offset off to out and set its sequence;
+ * *next is the offset behind it.  Nothing at limit or above is read.  0;
+ * ERR_NOENT exactly at limit; ERR_CORRUPT for a torn or changed record;
+ * ERR_IO.  *out is as it was on failure.
+ */
+int spool_file_get(int fd, const uint8_t key[SPOOL_KEY_LEN], uint64_t off,
+    uint64_t limit, uint64_t *seq, uint64_t *next, struct buf *out);
+
+#endif

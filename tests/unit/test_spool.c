@@ -1,0 +1,335 @@
+/*
+ * test_spool.c - the segment log under torn tails, flipped bytes, full disks.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "node/spool.h"
+#include "node/spool_file.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+
+static struct spool_batch batch;
+
+struct place {
+	char dir[256];
+	struct spool *spool;
+	struct spool_conf conf;
+};
+
+static void
+reopen(struct place *p)
+{
+	struct diag why = { "" };
+
+	spool_close(&p->spool);
+	if (spool_open(&p->spool, &p->conf, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
+static int
+setup(void **state)
+{
+	struct place *p = xcalloc(1, sizeof(*p));
+	const char *tmp = getenv("TMPDIR");
+
+	log_setup("test", LOG_TEXT, LOG_ERROR);
+	snprintf(p->dir, sizeof(p->dir), "%s/spoolXXXXXX",
+	    tmp == NULL ? "/tmp" : tmp);
+	assert_non_null(mkdtemp(p->dir));
+	p->conf = (struct spool_conf){ .dir = p->dir,
+	    .max_bytes = 1024 * 1024, .segment_bytes = 256 };
+	buf_init(&batch.data, 0);
+	reopen(p);
+	*state = p;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct place *p = *state;
+
+	spool_close(&p->spool);
+	file_remove_tree(p->dir, NULL);
+	buf_fini(&batch.data);
+	free(p);
+	return 0;
+}
+
+static void
+wait_done(struct spool *s, uint64_t ticket)
+{
+	uint64_t end = clock_mono_ms() + 10000;
+
+	while (spool_done(s) < ticket && clock_mono_ms() < end)
+		usleep(200);
+	assert_true(spool_done(s) >= ticket);
+}
+
+/* Put n events "event-<i>" one by one, each durable before the next. */
+static void
+put(struct spool *s, int from, int n)
+{
+	char text[32];
+	int i;
+
+	for (i = from; i < from + n; i++) {
+		snprintf(text, sizeof(text), "event-%d", i);
+		wait_done(s, spool_put(s, text, strlen(text)));
+	}
+}
+
+static const char *
+text_of(size_t i)
+{
+	static char text[64];
+	size_t at = i == 0 ? 0 : batch.end[i - 1];
+
+	snprintf(text, sizeof(text), "%.*s", (int)(batch.end[i] - at),
+	    batch.data.data + at);
+	return text;
+}
+
+/* Read and acknowledge everything; how many there were, the last in *last. */
+static int
+drain(struct spool *s, char last[64])
+{
+	int n = 0;
+
+	while (spool_peek(s, 1000, 1 << 20, &batch) == 0) {
+		n += (int)batch.n;
+		strcpy(last, text_of(batch.n - 1));
+		spool_ack(s, batch.first_seq + batch.n - 1);
+	}
+	return n;
+}
+
+static int
+segments(const struct place *p, char newest[512])
+{
+	DIR *d = opendir(p->dir);
+	struct dirent *e;
+	int n = 0;
+
+	newest[0] = '\0';
+	while ((e = readdir(d)) != NULL) {
+		char path[512];
+
+		if (strstr(e->d_name, ".seg") == NULL)
+			continue;
+		n++;
+		snprintf(path, sizeof(path), "%s/%.200s", p->dir, e->d_name);
+		if (strcmp(path, newest) > 0)
+			strcpy(newest, path);
+	}
+	closedir(d);
+	return n;
+}
+
+static void
+event_survives_reopening_in_order(void **state)
+{
+	struct place *p = *state;
+	uint8_t id[SPOOL_ID_LEN];
+	char last[64];
+
+	memcpy(id, spool_id(p->spool), sizeof(id));
+	put(p->spool, 0, 20);
+	reopen(p);
+	assert_memory_equal(id, spool_id(p->spool), sizeof(id));
+	assert_int_equal(spool_events(p->spool), 20);
+	assert_int_equal(spool_peek(p->spool, 3, 1 << 20, &batch), 0);
+	assert_int_equal(batch.first_seq, 1);
+	assert_int_equal(batch.n, 3);
+	assert_string_equal(text_of(0), "event-0");
+	assert_string_equal(text_of(2), "event-2");
+	assert_int_equal(drain(p->spool, last), 20);
+	assert_string_equal(last, "event-19");
+	assert_int_equal(spool_events(p->spool), 0);
+}
+
+static void
+segment_all_acked_is_deleted_and_sequence_goes_on(void **state)
+{
+	struct place *p = *state;
+	char last[64], newest[512];
+
+	put(p->spool, 0, 40);
+	assert_true(segments(p, newest) > 3);
+	assert_int_equal(drain(p->spool, last), 40);
+	assert_int_equal(segments(p, newest), 1);
+	reopen(p);
+	drain(p->spool, last);
+	put(p->spool, 40, 1);
+	assert_int_equal(spool_peek(p->spool, 10, 1 << 20, &batch), 0);
+	assert_int_equal(batch.first_seq, 41);
+	assert_string_equal(text_of(0), "event-40");
+}
+
+static void
+ack_in_the_middle_leaves_the_rest(void **state)
+{
+	struct place *p = *state;
+	char last[64];
+
+	put(p->spool, 0, 10);
+	spool_ack(p->spool, 4);
+	assert_int_equal(spool_events(p->spool), 6);
+	spool_ack(p->spool, 2);
+	assert_int_equal(spool_peek(p->spool, 1, 1 << 20, &batch), 0);
+	assert_int_equal(batch.first_seq, 5);
+	assert_int_equal(drain(p->spool, last), 6);
+}
+
+/* A kill in the middle of a write leaves any prefix of the last record. */
+static void
+tail_torn_at_every_offset_loses_that_record_alone(void **state)
+{
+	struct place *p = *state;
+	size_t len = SPOOL_HEAD_LEN + strlen("event-3"), cut;
+	uint64_t first = 0;
+
+	p->conf.segment_bytes = 1 << 20;
+	reopen(p);
+	put(p->spool, 0, 4);
+	for (cut = 1; cut <= len; cut++) {
+		char newest[512], last[64];
+		struct stat st;
+
+		spool_close(&p->spool);
+		file_remove_tree(p->dir, NULL);
+		assert_int_equal(mkdir(p->dir, 0700), 0);
+		reopen(p);
+		put(p->spool, 0, 4);
+		spool_close(&p->spool);
+		assert_int_equal(segments(p, newest), 1);
+		assert_int_equal(stat(newest, &st), 0);
+		assert_int_equal(truncate(newest, st.st_size - (off_t)cut), 0);
+		reopen(p);
+		assert_int_equal(spool_events(p->spool), 3);
+		put(p->spool, 9, 1);
+		assert_int_equal(spool_peek(p->spool, 3, 1 << 20, &batch), 0);
+		first = batch.first_seq;
+		spool_ack(p->spool, first + 2);
+		assert_int_equal(spool_peek(p->spool, 3, 1 << 20, &batch), 0);
+		assert_true(batch.first_seq > first + 2);
+		assert_int_equal(drain(p->spool, last), 1);
+		assert_string_equal(last, "event-9");
+	}
+}
+
+static void
+byte_flipped_anywhere_is_never_delivered(void **state)
+{
+	struct place *p = *state;
+	size_t at, total = 5 * (SPOOL_HEAD_LEN + strlen("event-0"));
+
+	p->conf.segment_bytes = 1 << 20;
+	for (at = 0; at < total; at += 3) {
+		char newest[512], want[32];
+		uint8_t b;
+		size_t i;
+		int fd;
+
+		spool_close(&p->spool);
+		file_remove_tree(p->dir, NULL);
+		assert_int_equal(mkdir(p->dir, 0700), 0);
+		reopen(p);
+		put(p->spool, 0, 5);
+		spool_close(&p->spool);
+		segments(p, newest);
+		fd = open(newest, O_RDWR);
+		assert_int_equal(pread(fd, &b, 1, (off_t)at), 1);
+		b ^= 0x10;
+		assert_int_equal(pwrite(fd, &b, 1, (off_t)at), 1);
+		close(fd);
+		reopen(p);
+		batch.n = 0;
+		spool_peek(p->spool, 10, 1 << 20, &batch);
+		assert_int_equal(batch.n,
+		    at / (SPOOL_HEAD_LEN + strlen("event-0")));
+		for (i = 0; i < batch.n; i++) {
+			snprintf(want, sizeof(want), "event-%zu", i);
+			assert_string_equal(text_of(i), want);
+		}
+	}
+}
+
+static void
+spool_at_its_limit_counts_what_it_loses(void **state)
+{
+	struct place *p = *state;
+	char last[64];
+
+	p->conf.max_bytes = 10 * (SPOOL_HEAD_LEN + strlen("event-0"));
+	reopen(p);
+	put(p->spool, 0, 10);
+	assert_int_equal(spool_lost(p->spool), 0);
+	put(p->spool, 10, 5);
+	assert_int_equal(spool_lost(p->spool), 5);
+	assert_int_equal(spool_events(p->spool), 10);
+	assert_int_equal(drain(p->spool, last), 10);
+	assert_string_equal(last, "event-9");
+	put(p->spool, 15, 1);
+	assert_int_equal(drain(p->spool, last), 1);
+	assert_string_equal(last, "event-15");
+}
+
+static void
+event_too_long_is_lost_and_needs_no_wait(void **state)
+{
+	struct place *p = *state;
+	char *big = xcalloc(1, SPOOL_RECORD_MAX + 1);
+
+	assert_int_equal(spool_put(p->spool, big, SPOOL_RECORD_MAX + 1), 0);
+	assert_int_equal(spool_lost(p->spool), 1);
+	wait_done(p->spool, spool_put(p->spool, big, SPOOL_RECORD_MAX));
+	assert_int_equal(spool_peek(p->spool, 9, 1 << 20, &batch), 0);
+	assert_int_equal(batch.end[0], SPOOL_RECORD_MAX);
+	free(big);
+}
+
+static void
+closing_writes_what_waits(void **state)
+{
+	struct place *p = *state;
+	char last[64];
+	int i;
+
+	for (i = 0; i < 500; i++)
+		assert_true(spool_put(p->spool, "event-x", 7) > 0);
+	reopen(p);
+	assert_int_equal(drain(p->spool, last), 500);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(event_survives_reopening_in_order),
+		T(segment_all_acked_is_deleted_and_sequence_goes_on),
+		T(ack_in_the_middle_leaves_the_rest),
+		T(tail_torn_at_every_offset_loses_that_record_alone),
+		T(byte_flipped_anywhere_is_never_delivered),
+		T(spool_at_its_limit_counts_what_it_loses),
+		T(event_too_long_is_lost_and_needs_no_wait),
+		T(closing_writes_what_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+/*
+ * ruleset.h - the compiled policy of one version, as a node enforces it.
+ *
+ * A LevelDB folder, never written again once it is complete.  Behind each
+ * value stand 8 bytes of SipHash-2-4 over key length, key and value, checked
+ * at each hit: LevelDB's own defaults turn a flipped bit into a wrong
+ * decision.  Small classes are loaded into tables at open.
+ *
+ *	key (record)            value, 8 hash
+ *	NUL "head"              the signed FRAME_HEAD as it came
+ *	NUL "manifest"          the signed FRAME_MANIFEST
+ *	NUL "cert"              the FRAME_CERT that signed both
+ *	NUL "complete"          16 hash key, u64 records, u64 small records,
+ *	                        8 hash of these; written last
+ */
+#ifndef NODE_RULESET_H
+#define NODE_RULESET_H
+
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/diag.h"
+#include "proto/policy/tables.h"
+#include "proto/wire/keys.h"
+#include "proto/wire/message.h"
+
+#define RULESET_KEY_LEN 16		/* of the hash */
+#define RULESET_HASH_LEN 8
+#define RULESET_META_HEAD "\0head"	/* sizeof - 1 counts */
+#define RULESET_META_MANIFEST "\0manifest"
+#define RULESET_META_CERT "\0cert"
+#define RULESET_META_COMPLETE "\0complete"
+
+struct ruleset;
+
+/*
+ * Open the set in dir and verify its frames under the pinned root key.  A
+ * publisher certificate that has ended since is fine: it was valid when the
+ * head was signed, and a node enforces what it has for ever.  0; ERR_NOENT:
+ * none, or never completed; ERR_AUTH, ERR_CORRUPT, ERR_VERSION (another
+ * record format or engine), ERR_BUSY, ERR_IO.
+ */
+int ruleset_open(struct ruleset **out, const char *dir,
+    const uint8_t root[SIGN_PUBLIC_LEN], struct diag *why);
+void ruleset_close(struct ruleset **r);
+
+const struct tables *ruleset_tables(const struct ruleset *r);
+const struct head *ruleset_head(const struct ruleset *r);
+
+/*
+ * The value of key; *value borrows from scratch, which is reset first.  0,
+ * ERR_NOENT, ERR_CORRUPT, ERR_IO.  Blocks on the disk at most.
+ */
+int ruleset_get(struct ruleset *r, const void *key, size_t key_len,
+    struct buf *scratch, struct bytes *value);
+
+/* The 8 bytes that stand behind a value. */
+void ruleset_hash(const uint8_t hash_key[RULESET_KEY_LEN], const void *key,
+    size_t key_len, const void *val, size_t val_len,
+    uint8_t out[RULESET_HASH_LEN]);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * ruleset_build.c - records in, a complete set out.
+ */
+#include "node/ruleset_build.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/db.h"
+#include "proto/base/err.h"
+#include "proto/wire/digest.h"
+
+#define BATCH_BYTES (1024 * 1024)
+
+struct ruleset_build {
+	struct db *db;
+	struct db_batch *batch;
+	struct digest digest;
+	uint8_t key[RULESET_KEY_LEN];
+	uint64_t small;
+	uint8_t last[RECORD_KEY_MAX];
+	size_t last_len;
+	struct buf value;
+};
+
+int
+ruleset_build_begin(struct ruleset_build **out, const char *dir,
+    struct diag *why)
+{
+	struct ruleset_build *b = xcalloc(1, sizeof(*b));
+	int rc;
+
+	buf_init(&b->value, RECORD_VALUE_MAX + RULESET_HASH_LEN);
+	rc = db_open(&b->db, dir, DB_CREATE | DB_NEW | DB_PARANOID | DB_BULK,
+	    why);
+	if (rc < 0) {
+		ruleset_build_free(&b);
+		return rc;
+	}
+	b->batch = db_batch_new();
+	digest_init(&b->digest);
+	randombytes_buf(b->key, sizeof(b->key));
+	*out = b;
+	return 0;
+}
+
+void
+ruleset_build_free(struct ruleset_build **bp)
+{
+	struct ruleset_build *b = *bp;
+
+	if (b == NULL)
+		return;
+	db_batch_free(&b->batch);
+	db_close(&b->db);
+	buf_fini(&b->value);
+	free(b);
+	*bp = NULL;
+}
+
+static int
+flush(struct ruleset_build *b, bool sync, struct diag *why)
+{
+	int rc = db_write(b->db, b->batch, sync, why);
+
+	db_batch_clear(b->batch);
+	return rc;
+}
+
+/* Does key sort behind the one before? */
+static bool
+rises(const struct ruleset_build *b, struct bytes key)
+{
+	size_t n = key.n < b->last_len ? key.n : b->last_len;
+	int c = memcmp(key.p, b->last, n);
+
+	return c > 0 || (c == 0 && key.n > b->last_len);
+}
+
+int
+ruleset_build_put(struct ruleset_build *b, struct bytes key,
+    struct bytes val, struct diag *why)
+{
+	uint8_t hash[RULESET_HASH_LEN];
+
+	if (key.n == 0 || !record_is_known(key.p[0]))
+		return diag_set(why, ERR_VERSION, "a record of unknown class");
+	if (key.n > RECORD_KEY_MAX || val.n > RECORD_VALUE_MAX)
+		return diag_set(why, ERR_TOOBIG, "a record over its limit");
+	if (!rises(b, key))
+		return diag_set(why, ERR_CORRUPT, "records out of order");
+	memcpy(b->last, key.p, key.n);
+	b->last_len = key.n;
+	b->small += record_is_small(key.p[0]);
+	digest_add(&b->digest, key.p, key.n, val.p, val.n);
+	ruleset_hash(b->key, key.p, key.n, val.p, val.n, hash);
+	buf_reset(&b->value);
+	buf_put(&b->value, val.p, val.n);
+	buf_put(&b->value, hash, sizeof(hash));
+	db_batch_put(b->batch, key.p, key.n, b->value.data, b->value.len);
+	return db_batch_bytes(b->batch) < BATCH_BYTES ? 0 :
+	    flush(b, false, why);
+}
+
+static void
+put_complete(struct ruleset_build *b)
+{
+	uint8_t hash[RULESET_HASH_LEN];
+
+	buf_reset(&b->value);
+	buf_put(&b->value, b->key, sizeof(b->key));
+	buf_put_u64(&b->value, b->digest.count);
+	buf_put_u64(&b->value, b->small);
+	ruleset_hash(b->key, RULESET_META_COMPLETE,
+	    sizeof(RULESET_META_COMPLETE) - 1, b->value.data, b->value.len,
+	    hash);
+	buf_put(&b->value, hash, sizeof(hash));
+	db_batch_put(b->batch, RULESET_META_COMPLETE,
+	    sizeof(RULESET_META_COMPLETE) - 1, b->value.data, b->value.len);
+}
+
+int
+ruleset_build_finish(struct ruleset_build *b, const struct head *want,
+    const struct ruleset_frames *frames, struct diag *why)
+{
+	uint8_t digest[DIGEST_LEN];
+	int rc;
+
+	digest_final(&b->digest, digest);
+	if (b->digest.count != want->count)
+		return diag_set(why, ERR_CORRUPT, "%llu records came and the "
+		    "head says %llu", (unsigned long long)b->digest.count,
+		    (unsigned long long)want->count);
+	if (memcmp(digest, want->digest, sizeof(digest)) != 0)
+		return diag_set(why, ERR_CORRUPT, "the records' digest is not "
+		    "the head's");
+	db_batch_put(b->batch, RULESET_META_HEAD,
+	    sizeof(RULESET_META_HEAD) - 1, frames->head.p, frames->head.n);
+	db_batch_put(b->batch, RULESET_META_MANIFEST,
+	    sizeof(RULESET_META_MANIFEST) - 1, frames->manifest.p,
+	    frames->manifest.n);
+	db_batch_put(b->batch, RULESET_META_CERT,
+	    sizeof(RULESET_META_CERT) - 1, frames->cert.p, frames->cert.n);
+	if ((rc = flush(b, true, why)) < 0)
+		return rc;
+	db_compact(b->db);
+	put_complete(b);
+	return flush(b, true, why);
+}

@@ -1,0 +1,35 @@
+/*
+ * ruleset_build.h - makes the set of one version in a folder of its own, from
+ * records in key order.  Nothing reads it before it is complete.
+ */
+#ifndef NODE_RULESET_BUILD_H
+#define NODE_RULESET_BUILD_H
+
+#include "node/ruleset.h"
+
+struct ruleset_build;
+
+/* The frames that prove a set, exactly as they came; borrowed. */
+struct ruleset_frames { struct bytes head, manifest, cert; };
+
+/* Begin in dir, which must not exist.  0, ERR_EXISTS, ERR_IO. */
+int ruleset_build_begin(struct ruleset_build **out, const char *dir,
+    struct diag *why);
+
+/* Add a record; keys must rise.  0; ERR_VERSION: unknown class; ERR_CORRUPT:
+ * order; ERR_TOOBIG; ERR_FULL, ERR_IO. */
+int ruleset_build_put(struct ruleset_build *b, struct bytes key,
+    struct bytes val, struct diag *why);
+
+/*
+ * Check count and digest of all that was put, write the frames and the row
+ * that makes the set complete, compact and sync.  0; ERR_CORRUPT: count or
+ * digest differ from `want`; ERR_FULL, ERR_IO.
+ */
+int ruleset_build_finish(struct ruleset_build *b, const struct head *want,
+    const struct ruleset_frames *frames, struct diag *why);
+
+/* Closes the database too; an unfinished folder stays for the caller. */
+void ruleset_build_free(struct ruleset_build **b);
+
+#endif

@@ -1,0 +1,297 @@
+/*
+ * apply.c - compares what documents want with what is in force.
+ *
+ * Both sets are sorted, so one walk over both finds what is new, what differs
+ * and what this manager no longer names.
+ */
+#include "controller/policy/apply.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+
+#define PRUNE_LEAST 10
+#define PRUNE_PERCENT 5
+
+static char *
+copy(const char *s)
+{
+	return s == NULL ? NULL : xstrdup(s);
+}
+
+void
+change_fini(struct change *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		free(c->c[i].key);
+		free(c->c[i].before);
+		free(c->c[i].after);
+		free(c->c[i].managers_before);
+		free(c->c[i].managers_after);
+	}
+	free(c->c);
+	memset(c, 0, sizeof(*c));
+}
+
+void
+change_add(struct change *c, const char *key, const struct item *before,
+    const char *after, const char *managers_after)
+{
+	struct change_item *i;
+
+	c->c = xgrow(c->c, &c->cap, c->n + 1, sizeof(*c->c));
+	i = &c->c[c->n++];
+	i->key = xstrdup(key);
+	i->before = before == NULL ? NULL : xstrdup(before->value);
+	i->managers_before = before == NULL ? NULL :
+	    xstrdup(before->managers);
+	i->after = copy(after);
+	i->managers_after = copy(managers_after);
+	c->deletes += after == NULL;
+}
+
+/* Is name one of the comma-parted managers? */
+static bool
+holds(const char *managers, const char *name)
+{
+	size_t len = strlen(name);
+
+	while (*managers != '\0') {
+		size_t n = strcspn(managers, ",");
+
+		if (n == len && memcmp(managers, name, n) == 0)
+			return true;
+		managers += n + (managers[n] == ',');
+	}
+	return false;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* managers with add put in, or with drop taken out; sorted. */
+static char *
+managers_edit(const char *managers, const char *add, const char *drop)
+{
+	char *text = xstrdup(managers), *save = NULL, *p;
+	const char *name[64];
+	struct buf out;
+	size_t n = 0, i;
+
+	for (p = strtok_r(text, ",", &save); p != NULL && n < 63;
+	    p = strtok_r(NULL, ",", &save)) {
+		if (drop == NULL || strcmp(p, drop) != 0)
+			name[n++] = p;
+	}
+	if (add != NULL && !holds(managers, add))
+		name[n++] = add;
+	qsort(name, n, sizeof(*name), by_text);
+	buf_init(&out, 0);
+	for (i = 0; i < n; i++)
+		buf_printf(&out, "%s%s", i > 0 ? "," : "", name[i]);
+	free(text);
+	return buf_steal(&out);
+}
+
+/* Kinds that several managers may hold: the union is in force. */
+static bool
+is_shared(const char *key)
+{
+	return strncmp(key, "entry" ITEM_SEP_S, 6) == 0 ||
+	    strncmp(key, "nest" ITEM_SEP_S, 5) == 0 ||
+	    strncmp(key, "group" ITEM_SEP_S, 6) == 0;
+}
+
+static void
+shown_key(const char *key, char *out, size_t cap)
+{
+	size_t i;
+
+	for (i = 0; key[i] != '\0' && i + 1 < cap; i++)
+		out[i] = key[i] == ITEM_SEP ? ' ' : key[i];
+	out[i] = '\0';
+}
+
+static int
+conflict(const struct item *old, const struct item *want, struct diag *why)
+{
+	char name[300];
+
+	shown_key(old->key, name, sizeof(name));
+	return diag_set(why, ERR_CONFLICT, "%s%s%s is held by %s: change it "
+	    "there, or adopt it with --take-over",
+	    want->file == NULL ? "" : want->file,
+	    want->file == NULL ? "" : ": ", name, old->managers);
+}
+
+/* An item that both have. */
+static int
+plan_both(const struct item *old, const struct item *want,
+    const struct apply_options *o, struct change *out, struct diag *why)
+{
+	bool same = strcmp(old->value, want->value) == 0;
+	bool mine = holds(old->managers, o->manager);
+	char *managers;
+
+	if (same && (mine || !is_shared(old->key))) {
+		if (mine || !o->take_over)
+			return 0;
+	}
+	if (!mine && !is_shared(old->key) && !o->take_over)
+		return conflict(old, want, why);
+	managers = is_shared(old->key) ?
+	    managers_edit(old->managers, o->manager, NULL) :
+	    xstrdup(o->manager);
+	change_add(out, old->key, old, want->value, managers);
+	free(managers);
+	return 0;
+}
+
+/* An item in force that the documents lack. */
+static void
+plan_gone(const struct item *old, const struct apply_options *o,
+    struct change *out)
+{
+	char *rest;
+
+	if (!holds(old->managers, o->manager))
+		return;
+	rest = managers_edit(old->managers, NULL, o->manager);
+	if (rest[0] == '\0')
+		change_add(out, old->key, old, NULL, NULL);
+	else
+		change_add(out, old->key, old, old->value, rest);
+	free(rest);
+}
+
+static int
+check_prune(const struct items *force, const struct apply_options *o,
+    const struct change *c, struct diag *why)
+{
+	size_t mine = 0, most, i;
+
+	for (i = 0; i < force->n; i++)
+		mine += holds(force->item[i].managers, o->manager);
+	most = mine * PRUNE_PERCENT / 100;
+	if (most < PRUNE_LEAST)
+		most = PRUNE_LEAST;
+	if (o->prune_limit >= 0)
+		most = (size_t)o->prune_limit;
+	if (c->deletes <= most)
+		return 0;
+	return diag_set(why, ERR_TOOBIG, "this would delete %zu of %zu items "
+	    "of %s, and at most %zu are deleted unasked: if that is meant, "
+	    "say --prune-limit %zu", c->deletes, mine, o->manager, most,
+	    c->deletes);
+}
+
+int
+apply_plan(const struct items *force, const struct items *wanted,
+    const struct apply_options *o, struct change *out, struct diag *why)
+{
+	size_t i = 0, k = 0;
+	int rc = 0;
+
+	memset(out, 0, sizeof(*out));
+	while (rc == 0 && (i < force->n || k < wanted->n)) {
+		int c = i == force->n ? 1 : k == wanted->n ? -1 :
+		    strcmp(force->item[i].key, wanted->item[k].key);
+
+		if (c < 0)
+			plan_gone(&force->item[i++], o, out);
+		else if (c > 0) {
+			const struct item *w = &wanted->item[k++];
+
+			change_add(out, w->key, NULL, w->value, o->manager);
+		} else
+			rc = plan_both(&force->item[i++], &wanted->item[k++],
+			    o, out, why);
+	}
+	if (rc == 0)
+		rc = check_prune(force, o, out, why);
+	if (rc < 0)
+		change_fini(out);
+	return rc;
+}
+
+void
+apply_change(struct items *s, const struct change *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		if (c->c[i].after == NULL)
+			items_del(s, c->c[i].key);
+		else
+			items_put(s, c->c[i].key, c->c[i].after,
+			    c->c[i].managers_after);
+	}
+}
+
+void
+change_print(const struct change *c, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		const struct change_item *x = &c->c[i];
+		char name[1200];
+
+		shown_key(x->key, name, sizeof(name));
+		if (x->before == NULL)
+			buf_printf(out, "+ %s %s\n", name, x->after);
+		else if (x->after == NULL)
+			buf_printf(out, "- %s %s\n", name, x->before);
+		else if (strcmp(x->before, x->after) != 0)
+			buf_printf(out, "~ %s %s -> %s\n", name, x->before,
+			    x->after);
+		else
+			buf_printf(out, "~ %s, held by %s\n", name,
+			    x->managers_after);
+	}
+}
+
+static json_t *
+value_json(const char *text)
+{
+	json_t *v = text == NULL ? NULL :
+	    json_loads(text, JSON_DECODE_ANY, NULL);
+
+	return v == NULL ? json_null() : v;
+}
+
+void
+change_json(const struct change *c, struct buf *out)
+{
+	json_t *list = json_array();
+	char *text;
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		const struct change_item *x = &c->c[i];
+		const char *kind, *a, *b;
+		char *mem;
+
+		item_split(x->key, &mem, &kind, &a, &b);
+		json_array_append_new(list, json_pack(
+		    "{s:s, s:s, s:s?, s:s?, s:o, s:o, s:s?}", "op",
+		    x->before == NULL ? "add" : x->after == NULL ? "delete" :
+		    "change", "kind", kind, "name", a, "of", b, "before",
+		    value_json(x->before), "after", value_json(x->after),
+		    "managers", x->managers_after));
+		free(mem);
+	}
+	text = json_dumps(list, JSON_COMPACT);
+	buf_puts(out, text);
+	free(text);
+	json_decref(list);
+}

@@ -4,7 +4,10 @@
  * Decoded protobuf never leaves message.c: it is unpacked with a capped
  * allocator after a byte limit, checked against ranges, copied and freed.
  * All decode functions: 0, or ERR_CORRUPT with the reason, and then *out is
- * zeroed.  All encode functions append the payload to out.
+ * zeroed.  All encode functions append the payload to out; what does not fit
+ * shows in out->err.  Texts are UTF-8 without NUL: what is not becomes "?" in
+ * free text when encoded and is refused when decoded; names and endpoints
+ * that are too long are refused, free text (build, detail) is cut.
  */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
@@ -17,7 +20,10 @@
 #include "proto/base/diag.h"
 #include "proto/wire/digest.h"
 
-#define MANIFEST_CHUNKS_MAX 65536
+/* So many that the longest manifest (40 bytes a chunk) fits FRAME_MAX; chunks
+ * of 256 KiB on average make 7.8 GiB of records. */
+#define MANIFEST_CHUNKS_MAX 32000
+#define EVENTS_MAX 1000		/* in one batch */
 #define HASH_LEN 32
 
 struct head {
@@ -75,6 +81,7 @@ struct ack {
 void ack_encode(const struct ack *a, struct buf *out);
 int ack_decode(struct ack *out, struct bytes in, struct diag *why);
 
+/* n: 1 to FRAME_CREDIT. */
 struct chunk_req { uint8_t manifest_id[HASH_LEN]; uint32_t first, n; };
 void chunk_req_encode(const struct chunk_req *r, struct buf *out);
 int chunk_req_decode(struct chunk_req *out, struct bytes in,
@@ -101,7 +108,7 @@ int enrolled_decode(struct enrolled *out, struct bytes in,
 struct events {
 	uint8_t spool_id[8];
 	uint64_t first_seq;
-	size_t n;			/* at most 1,000 */
+	size_t n;			/* at most EVENTS_MAX */
 	struct bytes *event;		/* owned array, borrowed bytes of in */
 };
 void events_encode(const struct events *e, struct buf *out);

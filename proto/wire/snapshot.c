@@ -141,13 +141,6 @@ snapshot_finish(struct snapshot_writer *w, struct manifest *m)
 	return 0;
 }
 
-void
-manifest_fini(struct manifest *m)
-{
-	free(m->chunks);
-	memset(m, 0, sizeof(*m));
-}
-
 int
 chunk_check(const struct manifest_chunk *c, const void *data, size_t len)
 {

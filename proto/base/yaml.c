@@ -258,20 +258,37 @@ on_event(struct builder *b, const yaml_event_t *e)
 	}
 }
 
+/*
+ * The byte at which character number index stands: libyaml counts characters
+ * and leaves a byte order mark out, but what we hold are bytes.  At most len.
+ */
+static size_t
+byte_of(const char *text, size_t len, size_t index)
+{
+	size_t i = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	for (; index > 0 && i < len; index--) {
+		do	/* over what continues the character */
+			i++;
+		while (i < len && ((unsigned char)text[i] & 0xc0) == 0x80);
+	}
+	return i;
+}
+
 /* A syntax error, with a word for the two that people make most. */
 static int
 on_error(const struct builder *b, const yaml_parser_t *p, const char *text,
     size_t len)
 {
-	size_t off = p->problem_mark.index;
+	size_t off = byte_of(text, len, p->problem_mark.index);
 	const char *hint = "";
 
 	if (p->error == YAML_READER_ERROR)
 		return diag_set(b->why, ERR_INVAL,
 		    "%s: byte %zu: %s: the text must be UTF-8", b->name,
 		    p->problem_offset, p->problem);
-	if (off >= len && p->context_mark.index < len)
-		off = p->context_mark.index;
+	if (off >= len)
+		off = byte_of(text, len, p->context_mark.index);
 	while (off < len && off > 0 && text[off] != '*' && text[off] != '@' &&
 	    text[off - 1] != '\n' && !isspace((unsigned char)text[off - 1]))
 		off--;

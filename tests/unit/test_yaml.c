@@ -168,6 +168,12 @@ star_or_at_without_quotes_is_answered_with_what_to_write(void **state)
 		{ "a:\n  - @x.example\n", "write the domain without @" },
 		{ "a: [ok, @x.example]\n", "write the domain without @" },
 		{ "@x.example: 1\n", "write the domain without @" },
+		/* libyaml counts characters, not bytes, and no mark */
+		{ "# \xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\na: *.x\n",
+		    "put it in quotes" },
+		{ "n: \xe2\x82\xac\xe2\x82\xac\na: @x\n",
+		    "write the domain without @" },
+		{ "\xef\xbb\xbf" "a: @x\n", "write the domain without @" },
 	};
 	size_t i;
 

@@ -1,0 +1,42 @@
+/*
+ * metrics.h - the node's counters, for any thread, and their Prometheus text.
+ */
+#ifndef NODE_METRICS_H
+#define NODE_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/policy/decide.h"
+
+#define METRICS_BUCKETS 10
+
+struct metrics {
+	_Atomic uint64_t verdicts[VERDICT_HOLD + 1];
+	_Atomic uint64_t reasons[REASONS];	/* refusals and defers */
+	_Atomic uint64_t internal, shed, malformed, refused_connections;
+	_Atomic uint64_t late;		/* answered before durable */
+	_Atomic uint64_t connections;	/* open now */
+	_Atomic uint64_t version;	/* enforced; 0: none */
+	_Atomic uint64_t head_version;	/* newest verified head heard */
+	_Atomic uint64_t stale;		/* 1: no head for long */
+	_Atomic uint64_t nacks;
+	_Atomic uint64_t took[METRICS_BUCKETS + 1], took_us;
+};
+
+/* A decision took this long. */
+void metrics_took(struct metrics *m, uint64_t us);
+
+/* All refusals and defers; all decisions. */
+uint64_t metrics_refusals(struct metrics *m);
+uint64_t metrics_decisions(struct metrics *m);
+
+/* Append "name value" with its HELP and TYPE; type "counter" or "gauge". */
+void metrics_one(struct buf *out, const char *name, const char *type,
+    const char *help, uint64_t value);
+
+/* Append all of m as Prometheus text. */
+void metrics_text(struct metrics *m, struct buf *out);
+
+#endif

@@ -44,6 +44,7 @@ int ruleset_open(struct ruleset **out, const char *dir,
     const uint8_t root[SIGN_PUBLIC_LEN], struct diag *why);
 void ruleset_close(struct ruleset **r);
 
+/* Its small classes and its head, borrowed. */
 const struct tables *ruleset_tables(const struct ruleset *r);
 const struct head *ruleset_head(const struct ruleset *r);
 

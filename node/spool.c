@@ -1,5 +1,5 @@
 /*
- * spool.c - the segment log: recovery, group commit, reading, acknowledging.
+ * spool.c - the segment log: recovery and group commit; spool_read.c reads.
  *
  * The mutex guards everything in struct spool but `active`, which is the
  * writer's.  A write that fails is undone by cutting the segment back; after
@@ -22,45 +22,15 @@
 #include <unistd.h>
 
 #include "node/spool_file.h"
+#include "node/spool_impl.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
 #define SEGMENT_BYTES (16 * 1024 * 1024)
 #define LEAP (1u << 20)		/* of the sequence after a damaged record */
-#define PATH_LEN 1100
-
-struct segment {
-	uint64_t first;		/* its name: no sequence below is in it */
-	uint64_t size;		/* durable bytes */
-	uint64_t n;		/* records in it */
-};
-
-struct spool {
-	char dir[1024];
-	uint64_t max_bytes, segment_bytes;
-	void (*on_commit)(void *);
-	void *arg;
-	uint8_t id[SPOOL_ID_LEN], key[SPOOL_KEY_LEN];
-
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
-	bool running, stop;
-	struct buf waiting;		/* u32 length, payload; ... */
-	uint64_t tickets, done;
-	uint64_t next_seq, lost, bytes, events;
-	struct segment *seg;
-	size_t seg_n, seg_cap;
-	uint64_t read_off;		/* in seg[0]: first not acknowledged */
-	uint64_t acked;			/* highest sequence acknowledged */
-
-	int active;			/* descriptor of the last segment */
-	bool complained;
-};
-
-static void
-segment_path(const struct spool *s, uint64_t first, char path[PATH_LEN])
+void
+spool_segment_path(const struct spool *s, uint64_t first, char path[PATH_LEN])
 {
 	snprintf(path, PATH_LEN, "%s/%016llx.seg", s->dir,
 	    (unsigned long long)first);
@@ -98,7 +68,7 @@ segment_new(struct spool *s, struct diag *why)
 	if (s->seg_n > 0 && s->seg[s->seg_n - 1].first >= s->next_seq)
 		s->next_seq = s->seg[s->seg_n - 1].first + 1;
 	pthread_mutex_unlock(&s->lock);
-	segment_path(s, s->next_seq, path);
+	spool_segment_path(s, s->next_seq, path);
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return diag_set(why, err_from_errno(errno), "%s: %s", path,
@@ -126,7 +96,7 @@ segment_recover(struct spool *s, struct segment *g, struct diag *why)
 	off_t end;
 	int fd, rc;
 
-	segment_path(s, g->first, path);
+	spool_segment_path(s, g->first, path);
 	if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 ||
 	    (end = lseek(fd, 0, SEEK_END)) < 0) {
 		if (fd >= 0)
@@ -363,7 +333,7 @@ open_active(struct spool *s, struct diag *why)
 	if (g == NULL || g->size >= s->segment_bytes ||
 	    s->next_seq != g->first + g->n)
 		return segment_new(s, why);
-	segment_path(s, g->first, path);
+	spool_segment_path(s, g->first, path);
 	if ((s->active = open(path, O_RDWR | O_CLOEXEC)) < 0)
 		return diag_set(why, ERR_IO, "%s: %s", path,
 		    strerror(errno));
@@ -487,123 +457,4 @@ const uint8_t *
 spool_id(const struct spool *s)
 {
 	return s->id;
-}
-
-/* Delete the first segment, all of which is acknowledged; locked. */
-static void
-drop_first(struct spool *s)
-{
-	char path[PATH_LEN];
-
-	segment_path(s, s->seg[0].first, path);
-	unlink(path);
-	s->bytes -= s->seg[0].size;
-	memmove(s->seg, s->seg + 1, --s->seg_n * sizeof(*s->seg));
-	s->read_off = 0;
-}
-
-/* The descriptor of the first segment that holds unread records, or -1;
- * *limit is where its durable part ends.  Locked. */
-static int
-open_first(struct spool *s, uint64_t *limit)
-{
-	char path[PATH_LEN];
-	int fd;
-
-	while (s->seg_n > 1 && s->read_off >= s->seg[0].size)
-		drop_first(s);
-	if (s->read_off >= s->seg[0].size)
-		return -1;
-	*limit = s->seg[0].size;
-	segment_path(s, s->seg[0].first, path);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		log_error("spool.unreadable", F_S("segment", path),
-		    F_S("reason", strerror(errno)));
-	return fd;
-}
-
-/* The rest of the first segment cannot be read: count it as lost and go on
- * behind it.  Locked. */
-static void
-skip_rest(struct spool *s)
-{
-	log_error("spool.damaged", F_S("dir", s->dir),
-	    F_U("offset", s->read_off),
-	    F_U("bytes", s->seg[0].size - s->read_off));
-	s->lost += s->seg[0].n;
-	s->events -= s->seg[0].n;
-	s->seg[0].n = 0;
-	s->read_off = s->seg[0].size;
-}
-
-int
-spool_peek(struct spool *s, size_t max_n, size_t max_bytes,
-    struct spool_batch *out)
-{
-	uint64_t off, limit = 0, seq, next;
-	int fd, rc = 0;
-
-	out->n = 0;
-	buf_reset(&out->data);
-	if (max_n > sizeof(out->end) / sizeof(out->end[0]))
-		max_n = sizeof(out->end) / sizeof(out->end[0]);
-	pthread_mutex_lock(&s->lock);
-	fd = open_first(s, &limit);
-	off = s->read_off;
-	pthread_mutex_unlock(&s->lock);
-	if (fd < 0)
-		return ERR_NOENT;
-	while (out->n < max_n && out->data.len < max_bytes && (rc =
-	    spool_file_get(fd, s->key, off, limit, &seq, &next,
-	    &out->data)) == 0) {
-		if (out->n == 0)
-			out->first_seq = seq;
-		else if (seq != out->first_seq + out->n)
-			break;
-		out->end[out->n++] = out->data.len;
-		off = next;
-	}
-	close(fd);
-	if (out->n > 0)
-		return 0;
-	pthread_mutex_lock(&s->lock);
-	if (rc == ERR_CORRUPT)
-		skip_rest(s);
-	pthread_mutex_unlock(&s->lock);
-	return ERR_NOENT;
-}
-
-/* Advance over acknowledged records of the first segment; locked.  True when
- * the segment is read to its end and there may be more behind it. */
-static bool
-advance(struct spool *s, uint64_t upto)
-{
-	uint64_t limit, seq, next;
-	int fd = open_first(s, &limit), rc = 0;
-
-	if (fd < 0)
-		return false;
-	while ((rc = spool_file_get(fd, s->key, s->read_off, limit, &seq,
-	    &next, NULL)) == 0 && seq <= upto) {
-		s->read_off = next;
-		s->seg[0].n--;
-		s->events--;
-	}
-	close(fd);
-	if (rc == ERR_CORRUPT)
-		skip_rest(s);
-	return rc == ERR_NOENT && s->seg_n > 1;
-}
-
-void
-spool_ack(struct spool *s, uint64_t seq)
-{
-	pthread_mutex_lock(&s->lock);
-	if (seq > s->acked)
-		s->acked = seq;
-	while (advance(s, s->acked))
-		;
-	while (s->seg_n > 1 && s->read_off >= s->seg[0].size)
-		drop_first(s);
-	pthread_mutex_unlock(&s->lock);
 }

@@ -56,6 +56,7 @@ uint64_t spool_put(struct spool *s, const void *data, size_t len);
 /* The highest ticket whose fate is decided: durable, or lost. */
 uint64_t spool_done(struct spool *s);
 
+/* SPOOL_ID_LEN random bytes made with the folder, borrowed. */
 const uint8_t *spool_id(const struct spool *s);
 
 /* Durable events not yet acknowledged; events lost since the start. */

@@ -1,0 +1,49 @@
+/*
+ * spool_impl.h - the spool in memory; for spool.c and spool_read.c alone.
+ */
+#ifndef NODE_SPOOL_IMPL_H
+#define NODE_SPOOL_IMPL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/spool.h"
+#include "node/spool_file.h"
+
+#define PATH_LEN 1100
+
+struct segment {
+	uint64_t first;		/* its name: no sequence below is in it */
+	uint64_t size;		/* durable bytes */
+	uint64_t n;		/* records in it */
+};
+
+struct spool {
+	char dir[1024];
+	uint64_t max_bytes, segment_bytes;
+	void (*on_commit)(void *);
+	void *arg;
+	uint8_t id[SPOOL_ID_LEN], key[SPOOL_KEY_LEN];
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool running, stop;
+	struct buf waiting;		/* u32 length, payload; ... */
+	uint64_t tickets, done;
+	uint64_t next_seq, lost, bytes, events;
+	struct segment *seg;
+	size_t seg_n, seg_cap;
+	uint64_t read_off;		/* in seg[0]: first not acknowledged */
+	uint64_t acked;			/* highest sequence acknowledged */
+
+	int active;			/* descriptor of the last segment */
+	bool complained;
+};
+
+/* The file of the segment that begins at this sequence. */
+void spool_segment_path(const struct spool *s, uint64_t first,
+    char path[PATH_LEN]);
+
+#endif

@@ -11,6 +11,8 @@
 #include "proto/wire/pb.h"
 #include "proto/wire/postern.pb-c.h"
 
+#define SMALL_MAX 4096		/* bytes of any of these payloads */
+
 /* The end of a decoder: free the message; a bad one leaves *out zeroed. */
 static int
 finish(void *m, bool good, void *out, size_t len, const char *name,
@@ -45,13 +47,14 @@ int
 head_decode(struct head *out, struct bytes in, struct diag *why)
 {
 	Postern__Head *m = pb_unpack(&postern__head__descriptor, in,
-	    FRAME_MAX, why);
+	    SMALL_MAX, why);
 	bool good;
 
 	memset(out, 0, sizeof(*out));
 	if (m == NULL)
 		return ERR_CORRUPT;
 	good = m->version > 0 && m->prev_version < m->version &&
+	    m->record_format > 0 && m->engine > 0 && m->issued_us >= 0 &&
 	    pb_take(&m->digest, out->digest, DIGEST_LEN) &&
 	    pb_take(&m->manifest_id, out->manifest_id, HASH_LEN) &&
 	    pb_take(&m->prev_digest, out->prev_digest, DIGEST_LEN);
@@ -89,13 +92,14 @@ int
 hello_decode(struct hello *out, struct bytes in, struct diag *why)
 {
 	Postern__Hello *m = pb_unpack(&postern__hello__descriptor, in,
-	    FRAME_MAX, why);
+	    SMALL_MAX, why);
 	bool good;
 
 	memset(out, 0, sizeof(*out));
 	if (m == NULL)
 		return ERR_CORRUPT;
-	good = m->proto_min <= m->proto_max &&
+	good = m->proto_min > 0 && m->proto_min <= m->proto_max &&
+	    m->record_format > 0 && m->engine > 0 &&
 	    pb_take(&m->boot_id, out->boot_id, sizeof(out->boot_id)) &&
 	    pb_take(&m->digest, out->digest, DIGEST_LEN) &&
 	    pb_take_text(&m->build, out->build, sizeof(out->build),
@@ -135,13 +139,14 @@ int
 ack_decode(struct ack *out, struct bytes in, struct diag *why)
 {
 	Postern__Ack *m = pb_unpack(&postern__ack__descriptor, in,
-	    FRAME_MAX, why);
+	    SMALL_MAX, why);
 	bool good;
 
 	memset(out, 0, sizeof(*out));
 	if (m == NULL)
 		return ERR_CORRUPT;
 	good = m->nack <= NACK_ENGINE && m->enforced <= m->accepted &&
+	    m->engine > 0 &&
 	    pb_take(&m->digest, out->digest, DIGEST_LEN) &&
 	    pb_take_text(&m->detail, out->detail, sizeof(out->detail),
 	    PB_CUT);
@@ -164,7 +169,7 @@ nack_name(enum nack n)
 	static const char *const names[] = { "none", "signature", "rollback",
 	    "digest", "format", "limit", "corrupt", "disk", "engine" };
 
-	return n <= NACK_ENGINE ? names[n] : "unknown";
+	return (unsigned)n <= NACK_ENGINE ? names[n] : "unknown";
 }
 
 void
@@ -182,7 +187,7 @@ int
 chunk_req_decode(struct chunk_req *out, struct bytes in, struct diag *why)
 {
 	Postern__ChunkReq *m = pb_unpack(&postern__chunk_req__descriptor, in,
-	    FRAME_MAX, why);
+	    SMALL_MAX, why);
 	bool good;
 
 	memset(out, 0, sizeof(*out));
@@ -190,6 +195,7 @@ chunk_req_decode(struct chunk_req *out, struct bytes in, struct diag *why)
 		return ERR_CORRUPT;
 	good = m->n > 0 && m->n <= FRAME_CREDIT &&
 	    m->first < MANIFEST_CHUNKS_MAX &&
+	    m->n <= MANIFEST_CHUNKS_MAX - m->first &&
 	    pb_take(&m->manifest_id, out->manifest_id, HASH_LEN);
 	out->first = m->first;
 	out->n = m->n;
@@ -257,7 +263,9 @@ enrolled_decode(struct enrolled *out, struct bytes in, struct diag *why)
 	    pb_take(&m->server_key, out->server_key,
 	    sizeof(out->server_key)) &&
 	    pb_take(&m->root_key, out->root_key, sizeof(out->root_key)) &&
-	    m->cert.len > 0 && m->cert.len <= sizeof(out->cert);
+	    out->node_id[0] != '\0' && out->control[0] != '\0' &&
+	    out->events[0] != '\0' && m->cert.len > 0 &&
+	    m->cert.len <= sizeof(out->cert);
 	if (good) {
 		memcpy(out->cert, m->cert.data, m->cert.len);
 		out->cert_len = m->cert.len;
@@ -279,7 +287,7 @@ int
 eack_decode(struct eack *out, struct bytes in, struct diag *why)
 {
 	Postern__Eack *m = pb_unpack(&postern__eack__descriptor, in,
-	    FRAME_MAX, why);
+	    SMALL_MAX, why);
 	bool good;
 
 	memset(out, 0, sizeof(*out));

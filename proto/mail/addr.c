@@ -72,7 +72,10 @@ fold(const char *raw, size_t len, char *out, size_t *out_len,
 	return 0;
 }
 
-/* Take quotes off "..." into out; 0, or ERR_INVAL for a malformed one. */
+/*
+ * Take quotes off "..." into out; 0, or ERR_INVAL for a malformed one.  UTF-8
+ * stands in the string, never behind a backslash (RFC 6531 3.3).
+ */
 static int
 unquote(const char *s, size_t len, char *out, size_t *out_len)
 {
@@ -83,7 +86,8 @@ unquote(const char *s, size_t len, char *out, size_t *out_len)
 	for (i = 1; i < len - 1; i++) {
 		if (s[i] == '"')
 			return ERR_INVAL;
-		if (s[i] == '\\' && (++i == len - 1))
+		if (s[i] == '\\' && (++i == len - 1 ||
+		    (unsigned char)s[i] >= 0x80))
 			return ERR_INVAL;
 		out[n++] = s[i];
 	}
@@ -190,6 +194,10 @@ strip_path(const char **s, size_t *len, struct diag *why)
 			    "the local part is empty");
 		*len -= (size_t)(colon + 1 - *s);
 		*s = colon + 1;
+		/* a route to nothing is not the null sender */
+		if (*len == 0)
+			return diag_set(why, ERR_INVAL,
+			    "the local part is empty");
 	}
 	return 0;
 }
@@ -228,7 +236,9 @@ parse(struct addr *a, const char *s, size_t len, enum addr_form form,
 {
 	bool quoted = form != ADDR_UNQUOTED && len > 0 && s[0] == '"';
 	size_t at = split(s, len, quoted), n, folded_len;
-	char raw[RAW_MAX], folded[RAW_MAX];
+	/* folding may lengthen: over the limit, the text could not be read
+	 * again */
+	char raw[RAW_MAX], folded[ADDR_LOCAL_MAX];
 	int rc;
 
 	if (quoted) {
@@ -296,12 +306,16 @@ addr_strip_extension(const struct addr *a, const char *delimiters,
 	cut = 1 + strcspn(a->text + 1, delimiters);
 	if (cut >= a->local_len)
 		return false;
-	*out = *a;
-	memmove(out->text + cut, a->text + a->local_len,
+	memset(out, 0, sizeof(*out));
+	out->kind = a->kind;
+	out->ambiguous = a->ambiguous;
+	/* what is left may need quotes: "a.+x" leaves "a." */
+	if (put_local(out, a->text, cut) < 0)
+		return false;
+	memcpy(out->text + out->len, a->text + a->local_len,
 	    a->len - a->local_len + 1);
-	out->len = a->len - (a->local_len - cut);
-	out->domain_at = a->domain_at - (a->local_len - cut);
-	out->local_len = cut;
+	out->len += a->len - a->local_len;
+	out->domain_at = out->len - (a->len - a->domain_at);
 	return true;
 }
 

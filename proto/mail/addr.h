@@ -7,8 +7,9 @@
  * "[192.0.2.1]", "[ipv6:2001:db8::1]" in canonical text.  Local part: NFC,
  * compared without case (ASCII lower case; full case folding when UTF-8),
  * needless quoting removed: "al"@x = al@x; what needs quotes keeps them in
- * one minimal spelling.  The canonical text is UTF-8 and is the key under
- * which policies, groups and users' lists store the address.
+ * one minimal spelling; at most 64 bytes before folding and after.  The
+ * canonical text is UTF-8 and is the key under which policies, groups and
+ * users' lists store the address.
  */
 #ifndef MAIL_ADDR_H
 #define MAIL_ADDR_H
@@ -60,7 +61,8 @@ int addr_parse(struct addr *out, const char *raw, size_t len,
  * The form without its extension ("al+x@d" -> "al@d" for delimiter "+";
  * each byte of delimiters counts, the first one met after the first byte of
  * the local part cuts, as Postfix's recipient_delimiter).  Never cuts a
- * quoted local part.  True and *out filled when there was one.
+ * quoted local part; what is left is canonical again ("a.+x@d" leaves
+ * "\"a.\"@d").  True and *out, which is not a, filled when there was one.
  */
 bool addr_strip_extension(const struct addr *a, const char *delimiters,
     struct addr *out);

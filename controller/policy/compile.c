@@ -4,6 +4,7 @@
 #include "controller/policy/compile.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,16 +218,37 @@ on_directory(struct compiling *c, const struct parts *p)
 	return 0;
 }
 
+/* Is this domain internal, itself or by "*." of a parent? */
+static bool
+is_internal(struct compiling *c, const char *domain)
+{
+	char *key = item_key("domain", domain, NULL);
+	bool there = items_get(c->in, key) != NULL;
+	const char *dot;
+
+	free(key);
+	for (dot = strchr(domain, '.'); dot != NULL && !there;
+	    dot = strchr(dot + 1, '.')) {
+		char wild[ADDR_DOMAIN_MAX + 3];
+
+		snprintf(wild, sizeof(wild), "*%s", dot);
+		key = item_key("domain", wild, NULL);
+		there = items_get(c->in, key) != NULL;
+		free(key);
+	}
+	return there;
+}
+
 /* Only external senders; no free-mail domain as a block. */
 static int
 check_sender(struct compiling *c, const struct parts *p, bool block)
 {
 	const char *at = strrchr(p->b, '@');
-	char *key = item_key("domain", at == NULL ? p->b : at + 1, NULL);
-	bool internal = items_get(c->in, key) != NULL;
+	const char *domain = at == NULL ? p->b : at + 1;
+	bool internal;
+	char *key;
 
-	free(key);
-	if (internal)
+	if (is_internal(c, domain))
 		return fail(c, p->item, ERR_INVAL, "a user's list holds "
 		    "external senders only; this one is internal");
 	if (at != NULL || !block)

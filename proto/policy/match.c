@@ -119,14 +119,18 @@ key_compare(const struct match *a, const struct match *b)
 	return 0;
 }
 
-/* Is a better than b?  The smallest id wins between equals. */
+/* Is a better than b?  Between equal keys the smallest id wins, and within
+ * one policy the envelope. */
 static bool
 is_better(const struct match *a, const struct match *b)
 {
 	int c = key_compare(a, b);
 
-	return c > 0 || (c == 0 && a->policy != b->policy &&
-	    strcmp(a->policy->id, b->policy->id) < 0);
+	if (c != 0)
+		return c > 0;
+	if (a->policy == b->policy)
+		return a->identity < b->identity;
+	return strcmp(a->policy->id, b->policy->id) < 0;
 }
 
 /* One policy, one orientation, one identity. */
@@ -327,7 +331,7 @@ could_beat(struct judging *j, const struct policy *p, bool reverse,
 {
 	const struct target *from = reverse ? &p->to : &p->from;
 	const struct target *to = reverse ? &p->from : &p->to;
-	struct match m = { .policy = p };
+	struct match m = { .policy = p, .identity = BASED_HEADER };
 	char entry[ADDR_TEXT_MAX];
 	int prefix = -1, rcpt;
 	struct side s;

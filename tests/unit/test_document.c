@@ -91,6 +91,9 @@ document_bad_input_names_its_place(void **state)
 		", valid: {from: 2026-01-01}"), "time zone \"Mars/Base\"" },
 	    { "managed_senders: {al@a.example: [{block: \"*.x\"}]}\n",
 		"no wildcards" },
+	    { "managed_senders: {al@a.example: [{block: x@m.a.example}]}\n"
+		"organization: {internal_domains: [\"*.a.example\"]}\n",
+		"external senders only" },
 	    { "managed_senders: {al@a.example: [{block: gmail.com}]}\n"
 		"organization: {free_mail_domains: [gmail.com]}\n",
 		"free-mail domain" },

@@ -15,10 +15,10 @@
 #define PATH_LEN 1100
 #define FILE_MAX (16 * 1024)
 
-struct identity *
+struct node_identity *
 identity_new(void)
 {
-	struct identity *id = sodium_malloc(sizeof(*id));
+	struct node_identity *id = sodium_malloc(sizeof(*id));
 
 	if (id == NULL)
 		abort();
@@ -27,7 +27,7 @@ identity_new(void)
 }
 
 void
-identity_free(struct identity **id)
+identity_free(struct node_identity **id)
 {
 	sodium_free(*id);
 	*id = NULL;
@@ -60,7 +60,7 @@ get_hex(const json_t *o, const char *name, uint8_t *out, size_t len)
 }
 
 static int
-get_cert(const json_t *o, struct identity *out)
+get_cert(const json_t *o, struct node_identity *out)
 {
 	const char *s = json_string_value(json_object_get(o, "cert"));
 
@@ -71,7 +71,7 @@ get_cert(const json_t *o, struct identity *out)
 }
 
 int
-identity_load(struct identity *out, const char *dir, struct diag *why)
+identity_load(struct node_identity *out, const char *dir, struct diag *why)
 {
 	char path[PATH_LEN];
 	struct buf text;
@@ -103,7 +103,7 @@ out:
 }
 
 int
-identity_save(const struct identity *id, const char *dir, struct diag *why)
+identity_save(const struct node_identity *id, const char *dir, struct diag *why)
 {
 	char path[PATH_LEN], secret[65], server[65], root[65], cert[1025];
 	char *text;

@@ -15,7 +15,7 @@
 #include "proto/base/sock.h"
 #include "proto/wire/keys.h"
 
-struct identity {
+struct node_identity {
 	char id[64];
 	uint8_t secret[SOCK_KEY_LEN];		/* ours, CURVE */
 	uint8_t server_key[SOCK_KEY_LEN];
@@ -26,13 +26,13 @@ struct identity {
 };
 
 /* Zeroed, in memory of sodium_malloc(). */
-struct identity *identity_new(void);
-void identity_free(struct identity **id);
+struct node_identity *identity_new(void);
+void identity_free(struct node_identity **id);
 
 /* 0; ERR_NOENT: not enrolled yet; ERR_CORRUPT, ERR_AUTH (others may read the
  * file), ERR_IO. */
-int identity_load(struct identity *out, const char *dir, struct diag *why);
-int identity_save(const struct identity *id, const char *dir,
+int identity_load(struct node_identity *out, const char *dir, struct diag *why);
+int identity_save(const struct node_identity *id, const char *dir,
     struct diag *why);
 
 /* The highest version accepted; 0 when none ever.  0, ERR_CORRUPT, ERR_IO. */

@@ -129,11 +129,11 @@ ruleset_build_finish(struct ruleset_build *b, const struct head *want,
 
 	digest_final(&b->digest, digest);
 	if (b->digest.count != want->count)
-		return diag_set(why, ERR_CORRUPT, "%llu records came and the "
+		return diag_set(why, ERR_CONFLICT, "%llu records came and the "
 		    "head says %llu", (unsigned long long)b->digest.count,
 		    (unsigned long long)want->count);
 	if (memcmp(digest, want->digest, sizeof(digest)) != 0)
-		return diag_set(why, ERR_CORRUPT, "the records' digest is not "
+		return diag_set(why, ERR_CONFLICT, "the records' digest is not "
 		    "the head's");
 	db_batch_put(b->batch, RULESET_META_HEAD,
 	    sizeof(RULESET_META_HEAD) - 1, frames->head.p, frames->head.n);

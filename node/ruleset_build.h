@@ -23,7 +23,7 @@ int ruleset_build_put(struct ruleset_build *b, struct bytes key,
 
 /*
  * Check count and digest of all that was put, write the frames and the row
- * that makes the set complete, compact and sync.  0; ERR_CORRUPT: count or
+ * that makes the set complete, compact and sync.  0; ERR_CONFLICT: count or
  * digest differ from `want`; ERR_FULL, ERR_IO.
  */
 int ruleset_build_finish(struct ruleset_build *b, const struct head *want,

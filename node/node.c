@@ -1,0 +1,375 @@
+/*
+ * node.c - puts the parts together and keeps the loop's thread.
+ *
+ * A new set comes from the sync thread into a slot; the loop swaps it in
+ * between two requests and closes the old one, which nobody can be reading.
+ * Order at the end: stop asking, stop syncing, write the spool, unlock.
+ */
+#include "node/node.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "node/decide.h"
+#include "node/health.h"
+#include "node/identity.h"
+#include "node/join.h"
+#include "node/policy_front.h"
+#include "node/sets.h"
+#include "node/spool.h"
+#include "node/sync.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+
+#define DRAIN_MS 3000
+#define DRAIN_TICK_MS 20
+#define TOKEN_MAX 4096
+
+struct node {
+	const struct node_conf *conf;
+	int lock_fd;
+	struct node_identity *id;
+	struct metrics metrics;
+	struct ruleset *ruleset;
+	struct decider *decider;
+	struct spool *spool;
+	struct front *front;
+	struct sync *sync;
+	struct health *health;
+	struct buf encoded;
+
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_signal_t term, interrupt;
+	uv_timer_t drain;
+	bool has_handles;
+	uint64_t drain_until_ms;
+
+	pthread_mutex_t slot_lock;
+	struct ruleset *slot;		/* to be enforced next */
+};
+
+/* On the sync thread. */
+static void
+on_ruleset(void *arg, struct ruleset *r)
+{
+	struct node *n = arg;
+	struct ruleset *unused;
+
+	pthread_mutex_lock(&n->slot_lock);
+	unused = n->slot;
+	n->slot = r;
+	pthread_mutex_unlock(&n->slot_lock);
+	ruleset_close(&unused);
+	uv_async_send(&n->wake);
+}
+
+/* On the spool's thread. */
+static void
+on_commit(void *arg)
+{
+	struct node *n = arg;
+
+	uv_async_send(&n->wake);
+}
+
+static void
+enforce(struct node *n, struct ruleset *r)
+{
+	struct ruleset *old = n->ruleset;
+	const struct head *h = ruleset_head(r);
+
+	n->ruleset = r;
+	n->metrics.version = h->version;
+	log_info("ruleset.enforced", F_U("version", h->version),
+	    F_U("records", h->count),
+	    F_U("policies", tables_policies_n(ruleset_tables(r))));
+	ruleset_close(&old);
+	if (n->sync != NULL) {
+		sync_enforced(n->sync, h);
+		sets_prune(n->conf->dir, h->version);
+	}
+}
+
+static void
+on_wake(uv_async_t *a)
+{
+	struct node *n = a->data;
+	struct ruleset *r;
+
+	pthread_mutex_lock(&n->slot_lock);
+	r = n->slot;
+	n->slot = NULL;
+	pthread_mutex_unlock(&n->slot_lock);
+	if (r != NULL)
+		enforce(n, r);
+	front_release(n->front, spool_done(n->spool));
+	sync_wake(n->sync);
+}
+
+static uint64_t
+on_request(void *arg, const struct policy_request *q, bool late,
+    char action[POLICY_REPLY_MAX])
+{
+	struct node *n = arg;
+	struct answer a;
+
+	if (late)
+		decide_shed(n->decider, &a);
+	else
+		decide_answer(n->decider, n->ruleset, q, &a);
+	memcpy(action, a.action, POLICY_REPLY_MAX);
+	if (a.event == NULL)
+		return 0;
+	log_debug("decide.event", F_S("id", a.event->id),
+	    F_S("recipient", a.event->recipient),
+	    F_S("sender", a.event->sender));
+	buf_reset(&n->encoded);
+	event_encode(a.event, &n->encoded);
+	return n->encoded.err != 0 ? 0 :
+	    spool_put(n->spool, n->encoded.data, n->encoded.len);
+}
+
+static void
+close_handles(struct node *n)
+{
+	if (!n->has_handles)
+		return;
+	n->has_handles = false;
+	uv_close((uv_handle_t *)&n->wake, NULL);
+	uv_close((uv_handle_t *)&n->term, NULL);
+	uv_close((uv_handle_t *)&n->interrupt, NULL);
+	uv_close((uv_handle_t *)&n->drain, NULL);
+}
+
+static void
+on_drain(uv_timer_t *t)
+{
+	struct node *n = t->data;
+
+	if (front_connections(n->front) > 0 &&
+	    clock_mono_ms() < n->drain_until_ms)
+		return;
+	front_stop(n->front);
+	uv_stop(&n->loop);
+}
+
+static void
+on_signal(uv_signal_t *s, int signum)
+{
+	struct node *n = s->data;
+
+	if (n->drain_until_ms != 0) {
+		uv_stop(&n->loop);
+		return;
+	}
+	log_info("node.stopping", F_I("signal", signum));
+	n->drain_until_ms = clock_mono_ms() + DRAIN_MS;
+	front_drain(n->front);
+	uv_timer_start(&n->drain, on_drain, 0, DRAIN_TICK_MS);
+}
+
+/* The token from a flag or its file, without white space at its end. */
+static int
+read_token(const struct node_conf *conf, struct buf *out, struct diag *why)
+{
+	int rc = 0;
+
+	if (conf->join != NULL)
+		buf_puts(out, conf->join);
+	else if (conf->join_file != NULL)
+		rc = file_read(conf->join_file, TOKEN_MAX, out, why);
+	else
+		rc = diag_set(why, ERR_INVAL, "%s holds no identity: give a "
+		    "token from \"postern node token\" with --join or "
+		    "--join-file", conf->dir);
+	while (rc == 0 && out->len > 0 &&
+	    strchr(" \t\r\n", out->data[out->len - 1]) != NULL)
+		out->data[--out->len] = '\0';
+	if (rc == 0 && out->len == 0)
+		rc = diag_set(why, ERR_INVAL, "the join token is empty");
+	return rc;
+}
+
+static int
+enrol(struct node *n, struct diag *why)
+{
+	char host[256] = "node";
+	struct buf token;
+	int rc;
+
+	gethostname(host, sizeof(host) - 1);
+	buf_init(&token, TOKEN_MAX);
+	rc = read_token(n->conf, &token, why);
+	if (rc == 0)
+		rc = join(token.data, n->conf->name != NULL ? n->conf->name :
+		    host, n->id, why);
+	if (rc == 0)
+		rc = identity_save(n->id, n->conf->dir, why);
+	if (rc == 0)
+		log_info("node.enrolled", F_S("id", n->id->id),
+		    F_S("controller", n->id->control));
+	buf_fini(&token);
+	return rc;
+}
+
+/* Who we are and what we enforced last. */
+static int
+load_state(struct node *n, uint64_t *ratchet, struct diag *why)
+{
+	const char *dir = n->conf->dir;
+	struct diag none;
+	int rc;
+
+	n->id = identity_new();
+	rc = identity_load(n->id, dir, why);
+	if (rc == ERR_NOENT)
+		rc = enrol(n, why);
+	if (rc < 0 || (rc = ratchet_load(dir, ratchet, why)) < 0)
+		return rc;
+	if (sets_open_newest(dir, n->id->root, &n->ruleset, &none) == 0) {
+		struct ruleset *r = n->ruleset;
+
+		n->ruleset = NULL;
+		enforce(n, r);
+		if (ruleset_head(r)->version > *ratchet)
+			*ratchet = ruleset_head(r)->version;
+	}
+	return 0;
+}
+
+static int
+start_loop(struct node *n, struct diag *why)
+{
+	struct front_conf front = { .tcp = n->conf->policy_tcp,
+	    .unix_path = n->conf->policy_unix,
+	    .max_connections = (unsigned)n->conf->max_connections,
+	    .deadline_ms = n->conf->deadline_ms, .fn = on_request, .arg = n,
+	    .metrics = &n->metrics };
+
+	uv_async_init(&n->loop, &n->wake, on_wake);
+	uv_signal_init(&n->loop, &n->term);
+	uv_signal_init(&n->loop, &n->interrupt);
+	uv_timer_init(&n->loop, &n->drain);
+	n->wake.data = n->term.data = n->interrupt.data = n->drain.data = n;
+	n->has_handles = true;
+	uv_signal_start(&n->term, on_signal, SIGTERM);
+	uv_signal_start(&n->interrupt, on_signal, SIGINT);
+	return front_open(&n->front, &n->loop, &front, why);
+}
+
+static int
+start_parts(struct node *n, struct diag *why)
+{
+	struct decide_conf decide = { .on_error = n->conf->on_error,
+	    .bootstrap = n->conf->bootstrap,
+	    .enforcement = n->conf->enforcement,
+	    .header_stage = n->conf->header_stage };
+	char dir[1024];
+	struct spool_conf spool = { .dir = dir,
+	    .max_bytes = n->conf->spool_max, .on_commit = on_commit,
+	    .arg = n };
+	struct sync_conf sync = { .dir = n->conf->dir, .id = n->id,
+	    .metrics = &n->metrics, .on_ruleset = on_ruleset, .arg = n };
+	int rc;
+
+	n->decider = decide_new(&decide, &n->metrics);
+	snprintf(dir, sizeof(dir), "%s/spool", n->conf->dir);
+	if ((rc = load_state(n, &sync.ratchet, why)) < 0 ||
+	    (rc = spool_open(&n->spool, &spool, why)) < 0 ||
+	    (rc = start_loop(n, why)) < 0)
+		return rc;
+	sync.spool = n->spool;
+	sync.enforced = n->ruleset == NULL ? NULL : ruleset_head(n->ruleset);
+	if ((rc = sync_start(&n->sync, &sync, why)) < 0)
+		return rc;
+	if (n->conf->health == NULL || n->conf->health[0] == '\0')
+		return 0;
+	return health_start(&n->health, n->conf->health, &n->metrics,
+	    n->spool, why);
+}
+
+/* Tell others where we listen: the ready file, and DIR/health for the
+ * container's check. */
+static int
+announce(struct node *n, struct diag *why)
+{
+	const char *health = n->health == NULL ? "" : health_url(n->health);
+	const char *path = n->conf->policy_unix == NULL ? "" :
+	    n->conf->policy_unix;
+	char file[1100];
+	char *text;
+	json_t *o;
+	int rc;
+
+	log_info("node.listening", F_S("id", n->id->id),
+	    F_S("policy_tcp", front_tcp(n->front)), F_S("policy_unix", path),
+	    F_S("health", health));
+	snprintf(file, sizeof(file), "%s/health", n->conf->dir);
+	if ((rc = file_write(file, health, strlen(health), 0600, why)) < 0 ||
+	    n->conf->ready_file == NULL)
+		return rc;
+	o = json_pack("{s:s, s:s, s:s, s:s, s:i}", "id", n->id->id,
+	    "policy_tcp", front_tcp(n->front), "policy_unix", path,
+	    "health", health, "pid", (int)getpid());
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	if (text == NULL)
+		return diag_set(why, ERR_INVAL, "a path is no UTF-8");
+	rc = file_write(n->conf->ready_file, text, strlen(text), 0644, why);
+	free(text);
+	return rc;
+}
+
+static void
+stop_parts(struct node *n)
+{
+	health_stop(&n->health);
+	if (n->front != NULL)
+		front_stop(n->front);
+	/* The sync reads the spool, and both wake the loop. */
+	sync_stop(&n->sync);
+	spool_close(&n->spool);
+	close_handles(n);
+	uv_run(&n->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&n->loop);
+	front_free(&n->front);
+	decide_free(&n->decider);
+	ruleset_close(&n->ruleset);
+	ruleset_close(&n->slot);
+	buf_fini(&n->encoded);
+	identity_free(&n->id);
+	pthread_mutex_destroy(&n->slot_lock);
+	if (n->lock_fd >= 0)
+		close(n->lock_fd);
+}
+
+int
+node_run(const struct node_conf *conf, struct diag *why)
+{
+	struct node *n = xcalloc(1, sizeof(*n));
+	int rc;
+
+	n->conf = conf;
+	n->lock_fd = -1;
+	buf_init(&n->encoded, EVENT_MAX);
+	pthread_mutex_init(&n->slot_lock, NULL);
+	uv_loop_init(&n->loop);
+	if ((rc = file_mkdirs(conf->dir, 0700, why)) == 0 &&
+	    (rc = file_lock_dir(conf->dir, &n->lock_fd, why)) == 0 &&
+	    (rc = start_parts(n, why)) == 0 && (rc = announce(n, why)) == 0)
+		uv_run(&n->loop, UV_RUN_DEFAULT);
+	stop_parts(n);
+	if (rc == 0)
+		log_info("node.stopped");
+	free(n);
+	return rc;
+}

@@ -1,0 +1,45 @@
+/*
+ * sync.h - the thread that talks with the controller: heads, manifests and
+ * chunks come, acknowledgements and events go.
+ *
+ * It owns both sockets.  A version that is bad in any way is refused with a
+ * reason in the next acknowledgement, and the last good one stays; without a
+ * controller the node goes on for ever with what it has.
+ */
+#ifndef NODE_SYNC_H
+#define NODE_SYNC_H
+
+#include "node/identity.h"
+#include "node/metrics.h"
+#include "node/ruleset.h"
+#include "node/spool.h"
+
+#define SYNC_STALE_MS 30000	/* without a head: stale */
+
+struct sync;
+
+struct sync_conf {
+	const char *dir;
+	struct node_identity *id;	/* the certificate in it is renewed */
+	struct spool *spool;
+	struct metrics *metrics;
+	const struct head *enforced;	/* at the start, or NULL */
+	uint64_t ratchet;
+	/* A new set, on the sync's thread; the callee owns it.  It calls
+	 * sync_enforced() once it decides by it. */
+	void (*on_ruleset)(void *arg, struct ruleset *r);
+	void *arg;
+};
+
+/* All borrowed until sync_stop().  0 or ERR_IO. */
+int sync_start(struct sync **out, const struct sync_conf *conf,
+    struct diag *why);
+/* Waits for a set being built. */
+void sync_stop(struct sync **s);
+
+/* Events wait in the spool.  From any thread. */
+void sync_wake(struct sync *s);
+/* This head is enforced now.  From any thread. */
+void sync_enforced(struct sync *s, const struct head *h);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * uplink.c - stop and wait: a batch in flight, its acknowledgement, the next.
+ */
+#include "node/uplink.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/err.h"
+#include "proto/wire/frame.h"
+#include "proto/wire/message.h"
+
+#define BATCH_N 500
+#define BATCH_BYTES (200 * 1024)
+#define RESEND_MS 3000
+#define RETRY_MS 200
+
+struct uplink {
+	struct spool *spool;
+	struct spool_batch batch;
+	struct buf frame;
+	bool in_flight;
+	uint64_t next_ms;	/* not before this */
+};
+
+struct uplink *
+uplink_new(struct spool *spool)
+{
+	struct uplink *u = xcalloc(1, sizeof(*u));
+
+	u->spool = spool;
+	/* peek stops after the record that passes BATCH_BYTES */
+	buf_init(&u->batch.data, FRAME_EVENTS_MAX + 65536);
+	buf_init(&u->frame, FRAME_EVENTS_MAX);
+	return u;
+}
+
+void
+uplink_free(struct uplink **up)
+{
+	struct uplink *u = *up;
+
+	if (u == NULL)
+		return;
+	buf_fini(&u->batch.data);
+	buf_fini(&u->frame);
+	free(u);
+	*up = NULL;
+}
+
+static void
+encode(struct uplink *u)
+{
+	struct spool_batch *b = &u->batch;
+	struct events e = { .first_seq = b->first_seq, .n = b->n };
+	size_t i, at = 0;
+
+	memcpy(e.spool_id, spool_id(u->spool), sizeof(e.spool_id));
+	e.event = xcalloc(b->n, sizeof(*e.event));
+	for (i = 0; i < b->n; i++) {
+		e.event[i] = bytes_of(b->data.data + at, b->end[i] - at);
+		at = b->end[i];
+	}
+	buf_reset(&u->frame);
+	frame_begin(&u->frame, FRAME_EVENTS);
+	events_encode(&e, &u->frame);
+	free(e.event);
+}
+
+void
+uplink_step(struct uplink *u, struct sock *s, uint64_t now_ms)
+{
+	if (now_ms < u->next_ms)
+		return;
+	if (!u->in_flight) {
+		if (spool_peek(u->spool, BATCH_N, BATCH_BYTES,
+		    &u->batch) < 0)
+			return;
+		encode(u);
+	}
+	if (u->frame.err == 0 &&
+	    sock_send(s, NULL, u->frame.data, u->frame.len) == 0) {
+		u->in_flight = true;
+		u->next_ms = now_ms + RESEND_MS;
+	} else
+		u->next_ms = now_ms + RETRY_MS;
+}
+
+void
+uplink_on_frame(struct uplink *u, const void *data, size_t len)
+{
+	struct bytes payload;
+	struct eack e;
+
+	if (frame_payload(data, len, FRAME_EACK, &payload) < 0 ||
+	    eack_decode(&e, payload, NULL) < 0 ||
+	    memcmp(e.spool_id, spool_id(u->spool), sizeof(e.spool_id)) != 0)
+		return;
+	spool_ack(u->spool, e.upto_seq);
+	if (u->in_flight &&
+	    e.upto_seq >= u->batch.first_seq + u->batch.n - 1) {
+		u->in_flight = false;
+		u->next_ms = 0;
+	}
+}

@@ -1,0 +1,25 @@
+/*
+ * uplink.h - events from the spool to the controller: one batch at a time,
+ * sent again until it is acknowledged.
+ */
+#ifndef NODE_UPLINK_H
+#define NODE_UPLINK_H
+
+#include <stdint.h>
+
+#include "node/spool.h"
+#include "proto/base/sock.h"
+
+struct uplink;
+
+/* spool is borrowed. */
+struct uplink *uplink_new(struct spool *spool);
+void uplink_free(struct uplink **u);
+
+/* Send, or send again, when it is time.  Does not block. */
+void uplink_step(struct uplink *u, struct sock *s, uint64_t now_ms);
+
+/* A frame came from the events socket. */
+void uplink_on_frame(struct uplink *u, const void *data, size_t len);
+
+#endif

@@ -96,10 +96,12 @@ struct sock_poll {
 	int fd;			/* a plain descriptor, waited on for input */
 	bool ready;		/* out */
 };
+#define SOCK_POLL_MAX 64	/* items of one call */
 /* Wait up to timeout_ms for any; 0, or ERR_IO.  EINTR counts as ready none. */
 int sock_poll(struct sock_poll *items, size_t n, int timeout_ms);
 
-/* "4.3.4"; and whether it is at least what we need. */
+/* "4.3.4", borrowed; one older than that makes sock_serve() and
+ * sock_connect() fail with ERR_VERSION. */
 const char *sock_library_version(void);
 
 #endif

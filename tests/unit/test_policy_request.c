@@ -15,6 +15,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
+#include "proto/mail/addr.h"
 
 #define RECORDED "tests/fixtures/mta/policy-requests-postfix-3.7.11.txt"
 #define HEAD "request=smtpd_access_policy\n"
@@ -25,6 +26,41 @@ parse(const char *data, size_t len, struct policy_request *r, size_t *used)
 	struct policy_parser p = { 0 };
 
 	return policy_request_parse(&p, data, len, r, used, NULL);
+}
+
+/* The last recorded senders, as they came and as they are stored. */
+static const struct { const char *raw, *canonical; } odd[] = {
+	{ "b\xc3\xbc" "cher@b\xc3\xbc" "cher.example",
+	    "b\xc3\xbc" "cher@xn--bcher-kva.example" },
+	{ "a b\"c@x.example", "\"a b\\\"c\"@x.example" },
+	{ "u@[192.0.2.1]", "u@[192.0.2.1]" },
+	{ "u@x.example", "u@x.example" },
+	{ "U@X.EXAMPLE.", "u@x.example" },
+	{ "bare", "bare" },
+};
+#define RECORDED_N 21
+#define ODD_N (sizeof(odd) / sizeof(odd[0]))
+
+static void
+check_recorded(const struct policy_request *r, size_t n)
+{
+	struct addr a;
+
+	assert_int_equal(r->client_address.len, strlen("127.0.0.1"));
+	assert_memory_equal(r->client_address.p, "127.0.0.1", 9);
+	assert_int_equal(r->server_port.len, 4);
+	assert_memory_equal(r->server_port.p, "2525", 4);
+	/* sent, but empty: not the same as not sent */
+	assert_non_null(r->sasl_username.p);
+	assert_int_equal(r->sasl_username.len, 0);
+	if (n < RECORDED_N - ODD_N)
+		return;
+	n -= RECORDED_N - ODD_N;
+	assert_int_equal(r->sender.len, strlen(odd[n].raw));
+	assert_memory_equal(r->sender.p, odd[n].raw, r->sender.len);
+	assert_int_equal(addr_parse(&a, r->sender.p, r->sender.len,
+	    ADDR_UNQUOTED, NULL), 0);
+	assert_string_equal(a.text, odd[n].canonical);
 }
 
 static void
@@ -53,14 +89,11 @@ request_recorded_from_postfix_is_read(void **state)
 			assert_int_equal(parse(one.data, one.len, &r, &used),
 			    0);
 			assert_int_equal(used, one.len);
-			assert_non_null(r.sender.p);
-			assert_non_null(r.recipient.p);
-			assert_non_null(r.client_address.p);
-			n++;
+			check_recorded(&r, n++);
 		}
 		buf_fini(&one);
 	}
-	assert_true(n >= 5);
+	assert_int_equal(n, RECORDED_N);
 	buf_fini(&text);
 }
 
@@ -131,6 +164,28 @@ request_one_byte_at_a_time_is_looked_through_once(void **state)
 	assert_memory_equal(r.sender.p, "a@b", 3);
 }
 
+/* Each call begins where the last one ended, up to the limit. */
+static void
+request_of_64_kilobytes_byte_by_byte_ends_at_the_limit(void **state)
+{
+	char *data = malloc(POLICY_REQUEST_MAX);
+	struct policy_parser p = { 0 };
+	struct policy_request r;
+	size_t n, used;
+
+	(void)state;
+	for (n = 0; n < POLICY_REQUEST_MAX; n++)
+		data[n] = n % 8 == 7 ? '\n' : n % 8 == 3 ? '=' : 'x';
+	for (n = 1; n < POLICY_REQUEST_MAX; n++) {
+		assert_int_equal(policy_request_parse(&p, data, n, &r, &used,
+		    NULL), ERR_AGAIN);
+		assert_int_equal(p.scanned, n);
+	}
+	assert_int_equal(policy_request_parse(&p, data, n, &r, &used, NULL),
+	    ERR_TOOBIG);
+	free(data);
+}
+
 static void
 request_behind_another_is_left_for_the_next_call(void **state)
 {
@@ -173,6 +228,8 @@ main(void)
 		    request_without_an_end_is_too_big_at_64_kilobytes),
 		cmocka_unit_test(
 		    request_one_byte_at_a_time_is_looked_through_once),
+		cmocka_unit_test(
+		    request_of_64_kilobytes_byte_by_byte_ends_at_the_limit),
 		cmocka_unit_test(
 		    request_behind_another_is_left_for_the_next_call),
 		cmocka_unit_test(reply_is_one_line_whatever_the_action_holds),

@@ -49,6 +49,7 @@ frame_of_another_type_or_key_or_without_signature_is_refused(void **state)
 	struct sign_key *key, *other;
 	struct bytes payload;
 	struct buf out;
+	uint8_t stripped[200];
 
 	(void)state;
 	assert_int_equal(sign_key_new(&key), 0);
@@ -66,6 +67,12 @@ frame_of_another_type_or_key_or_without_signature_is_refused(void **state)
 	/* stripped: type and payload alone */
 	assert_true(frame_open("\2p", 2, FRAME_HEAD, sign_key_public(key),
 	    &payload, NULL) < 0);
+	/* stripped, and long enough to seem to have a signature */
+	memset(stripped, 'p', sizeof(stripped));
+	stripped[0] = FRAME_HEAD;
+	assert_int_equal(frame_open(stripped, sizeof(stripped), FRAME_HEAD,
+	    sign_key_public(key), &payload, NULL), ERR_AUTH);
+	assert_null(payload.p);
 	/* a signed type never opens as a plain one */
 	assert_int_equal(frame_payload(out.data, out.len, FRAME_MANIFEST,
 	    &payload), ERR_CORRUPT);

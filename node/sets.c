@@ -67,17 +67,18 @@ sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
 
 	for (i = 0; i < n && rc < 0; i++) {
 		char path[SETS_PATH_LEN];
+		struct diag reason = { "" };
 
 		path_of(dir, v[i], path);
-		rc = ruleset_open(out, path, root, why);
+		rc = ruleset_open(out, path, root, &reason);
 		if (rc == 0 && ruleset_head(*out)->version != v[i]) {
 			ruleset_close(out);
-			rc = diag_set(why, ERR_CORRUPT, "%s holds another "
+			rc = diag_set(&reason, ERR_CORRUPT, "%s holds another "
 			    "version", path);
 		}
 		if (rc < 0)
 			log_error("ruleset.damaged", F_U("version", v[i]),
-			    F_S("reason", why->text),
+			    F_S("reason", reason.text),
 			    F_S("next", "an older one, and fetched anew"));
 	}
 	free(v);

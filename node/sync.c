@@ -8,6 +8,7 @@
 #include "node/sync.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -38,6 +39,9 @@ struct sync {
 	pthread_t thread, builder;
 	atomic_bool stop, built;
 	int wake_fd;
+	sem_t started;
+	int start_rc;
+	struct diag start_why;
 	struct sock_ctx *ctx;
 	struct sock *control, *events;
 	struct uplink *uplink;
@@ -495,10 +499,25 @@ tick(struct sync *s, uint64_t now)
 	watch_staleness(s, now);
 }
 
-static void *
-run(void *arg)
+static int
+connect_both(struct sync *s, struct diag *why)
 {
-	struct sync *s = arg;
+	const struct node_identity *id = s->conf.id;
+	struct sock_conf c = { .endpoint = id->control, .secret = id->secret,
+	    .server = id->server_key, .max_msg = FRAME_MAX, .hwm = HWM };
+	int rc;
+
+	s->ctx = sock_ctx_new();
+	if ((rc = sock_connect(&s->control, s->ctx, &c, why)) < 0)
+		return rc;
+	c.endpoint = id->events;
+	c.max_msg = FRAME_EVENTS_MAX;
+	return sock_connect(&s->events, s->ctx, &c, why);
+}
+
+static void
+serve(struct sync *s)
+{
 	struct sock_poll p[3] = { { .sock = s->control },
 	    { .sock = s->events }, { .fd = s->wake_fd } };
 	struct sock_msg m;
@@ -519,6 +538,20 @@ run(void *arg)
 		tick(s, clock_mono_ms());
 	}
 	buf_fini(&m.data);
+}
+
+/* A socket belongs to the thread that made it: made and closed here. */
+static void *
+run(void *arg)
+{
+	struct sync *s = arg;
+
+	s->start_rc = connect_both(s, &s->start_why);
+	sem_post(&s->started);
+	if (s->start_rc == 0)
+		serve(s);
+	sock_close(&s->control);
+	sock_close(&s->events);
 	return NULL;
 }
 
@@ -531,27 +564,10 @@ sync_wake(struct sync *s)
 		log_debug("sync.wake", F_S("reason", "full"));
 }
 
-static int
-connect_both(struct sync *s, struct diag *why)
-{
-	const struct node_identity *id = s->conf.id;
-	struct sock_conf c = { .endpoint = id->control, .secret = id->secret,
-	    .server = id->server_key, .max_msg = FRAME_MAX, .hwm = HWM };
-	int rc;
-
-	s->ctx = sock_ctx_new();
-	if ((rc = sock_connect(&s->control, s->ctx, &c, why)) < 0)
-		return rc;
-	c.endpoint = id->events;
-	c.max_msg = FRAME_EVENTS_MAX;
-	return sock_connect(&s->events, s->ctx, &c, why);
-}
-
 static void
 free_all(struct sync *s)
 {
-	sock_close(&s->control);
-	sock_close(&s->events);
+	sem_destroy(&s->started);
 	if (s->ctx != NULL)
 		sock_ctx_free(&s->ctx);
 	uplink_free(&s->uplink);
@@ -580,10 +596,17 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 	rc = s->wake_fd < 0 ? diag_set(why, ERR_IO, "no eventfd") :
 	    cert_open(conf->id->root, conf->id->cert, conf->id->cert_len,
 	    INT64_MIN, &s->cert, why);
-	if (rc == 0)
-		rc = connect_both(s, why);
+	sem_init(&s->started, 0, 0);
 	if (rc == 0 && pthread_create(&s->thread, NULL, run, s) != 0)
 		rc = diag_set(why, ERR_IO, "cannot start the sync thread");
+	else if (rc == 0) {
+		while (sem_wait(&s->started) < 0)
+			;
+		if ((rc = s->start_rc) < 0) {
+			pthread_join(s->thread, NULL);
+			*why = s->start_why;
+		}
+	}
 	if (rc < 0) {
 		free_all(s);
 		return rc;

@@ -277,7 +277,7 @@ start_parts(struct node *n, struct diag *why)
 	struct spool_conf spool = { .dir = dir,
 	    .max_bytes = n->conf->spool_max, .on_commit = on_commit,
 	    .arg = n };
-	struct sync_conf sync = { .dir = n->conf->dir, .id = n->id,
+	struct sync_conf sync = { .dir = n->conf->dir,
 	    .metrics = &n->metrics, .on_ruleset = on_ruleset, .arg = n };
 	int rc;
 
@@ -287,6 +287,7 @@ start_parts(struct node *n, struct diag *why)
 	    (rc = spool_open(&n->spool, &spool, why)) < 0 ||
 	    (rc = start_loop(n, why)) < 0)
 		return rc;
+	sync.id = n->id;
 	sync.spool = n->spool;
 	sync.enforced = n->ruleset == NULL ? NULL : ruleset_head(n->ruleset);
 	if ((rc = sync_start(&n->sync, &sync, why)) < 0)

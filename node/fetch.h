@@ -23,6 +23,7 @@ int fetch_new(struct fetch **out, const char *dir,
     struct diag *why);
 void fetch_free(struct fetch **f);
 
+/* The head it works for, borrowed; is its manifest here? */
 const struct head *fetch_head(const struct fetch *f);
 bool fetch_has_manifest(const struct fetch *f);
 

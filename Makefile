@@ -42,7 +42,9 @@ LIBNODE := $(BUILD)/libnode.a
 LIBCTL := $(BUILD)/libcontroller.a
 LIBS := $(LIBNODE) $(LIBCTL) $(LIBPROTO)
 
-PROGRAMS := $(if $(wildcard node/main.c),$(BUILD)/postern-node) \
+# a program is built once all of its rooms stand: the node needs HTTP
+NODE_READY := $(and $(wildcard node/main.c),$(wildcard proto/base/httpd.c))
+PROGRAMS := $(if $(NODE_READY),$(BUILD)/postern-node) \
 	$(if $(wildcard controller/main.c),$(BUILD)/postern-controller) \
 	$(if $(CLI_SRC),$(BUILD)/postern)
 BENCH := $(if $(BENCH_SRC),$(BUILD)/postern-bench)

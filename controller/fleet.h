@@ -1,0 +1,106 @@
+/*
+ * fleet.h - the controller's side of its nodes: who they are, what they
+ * enforce, and the sockets they come to.
+ *
+ * One thread owns three ROUTERs: control (heads, manifests, chunks, ACKs),
+ * events, and enrolment.  Control and events admit only the keys of enrolled
+ * nodes, when they connect and again on each message; enrolment admits any
+ * key and asks for a join token.  A beat (the head, signed anew) goes to all
+ * nodes each second and at once after fleet_publish().
+ *
+ * Rows of the store: "node" by id {"key","enrolled","revoked"}, "token" by
+ * the hex BLAKE2b-256 of its secret {"expires_us"}; a secret is never
+ * stored.  Functions are for any thread.  Those that say so take the
+ * controller's lock themselves; a caller that may hold it already makes it a
+ * recursive mutex.
+ */
+#ifndef CONTROLLER_FLEET_H
+#define CONTROLLER_FLEET_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/publish.h"
+#include "controller/store.h"
+#include "proto/base/sock.h"
+#include "proto/wire/keys.h"
+
+#define FLEET_AWAY_MS 5000	/* nothing heard for so long: away */
+#define FLEET_NODES_MAX 4096	/* and as many join tokens */
+
+struct fleet;
+
+/*
+ * Events of a node, on the fleet's thread with no lock held.  Sets *upto to
+ * the sequence up to which all are stored durably: 0 sends the EACK, an error
+ * sends nothing and the node tries again.
+ */
+typedef int (*fleet_events_fn)(void *arg, const char *node,
+    const struct events *e, uint64_t *upto);
+
+/* All is borrowed until fleet_stop(). */
+struct fleet_conf {
+	struct store *store;
+	pthread_mutex_t *lock;		/* the controller's, over store */
+	const struct sign_key *publisher;
+	const uint8_t *root;		/* public key of the root */
+	struct bytes cert;		/* FRAME_CERT of publisher */
+	const uint8_t *secret;		/* CURVE, of all three sockets */
+	const char *control, *events, *enroll;	/* endpoints to bind */
+	const char *advertise;		/* host name for nodes, or NULL: as
+					 * bound */
+	fleet_events_fn on_events;
+	void *arg;
+};
+
+/* Bind, load the registry, start the thread.  Takes the lock.  0, ERR_BUSY
+ * (address in use), ERR_INVAL, ERR_IO, ERR_CORRUPT (a row). */
+int fleet_start(struct fleet **out, const struct fleet_conf *conf,
+    struct diag *why);
+/* Ends the thread and waits for it; never with the lock held. */
+void fleet_stop(struct fleet **f);
+
+enum fleet_socket { FLEET_CONTROL, FLEET_EVENTS, FLEET_ENROLL };
+/* The endpoint bound, its port known; borrowed. */
+const char *fleet_endpoint(const struct fleet *f, enum fleet_socket which);
+
+/* Serve p, which is the fleet's from now on; the one before is served to
+ * who is in the middle of it, older ones are freed. */
+void fleet_publish(struct fleet *f, struct publication *p);
+/* What is served, or NULL: to be given to publish() as prev.  Borrowed until
+ * the next but one fleet_publish(). */
+const struct publication *fleet_publication(struct fleet *f);
+
+/* Make a join token, good once until ttl_ms from now, and append it.  Takes
+ * the lock.  0; ERR_FULL: FLEET_NODES_MAX are waiting; ERR_IO. */
+int fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
+    int64_t *expires_us, struct diag *why);
+
+/* Let a node in no more, not even where it is connected.  Takes the lock.
+ * 0, ERR_NOENT, ERR_IO. */
+int fleet_revoke(struct fleet *f, const char *id, struct diag *why);
+
+enum node_state { NODE_JOINING, NODE_CURRENT, NODE_BEHIND, NODE_REFUSING,
+    NODE_AWAY };
+/* "joining", .. */
+const char *node_state_name(enum node_state s);
+
+struct node_info {
+	char id[64];
+	enum node_state state;
+	bool acked;			/* ack below holds something */
+	struct ack ack;			/* the last one */
+	char build[32];			/* from its HELLO, or "" */
+	int64_t enrolled_us, seen_us;	/* wall; seen 0: not since start */
+	int64_t enforced_us;		/* when it first told of the version
+					 * it enforces; 0 unknown */
+};
+typedef void (*fleet_node_fn)(void *arg, const struct node_info *n);
+/* Each node that is not revoked, by id.  Called with the fleet's own lock
+ * held: fn must not call fleet functions. */
+void fleet_nodes(struct fleet *f, fleet_node_fn fn, void *arg);
+/* One of them; 0 or ERR_NOENT. */
+int fleet_node(struct fleet *f, const char *id, struct node_info *out);
+
+#endif

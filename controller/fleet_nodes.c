@@ -1,0 +1,382 @@
+/*
+ * fleet_nodes.c - the registry of nodes and the join tokens: rows of the
+ * store, and a copy in memory that the handshake is decided from.
+ */
+#include "controller/fleet_impl.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+
+#define LOCK_WAIT_MS 500	/* beats must go on */
+
+struct loading { struct fleet *f; int rc; struct diag *why; };
+
+static struct node *
+add_node(struct fleet *f, const char *id, const uint8_t key[SOCK_KEY_LEN],
+    int64_t enrolled_us, bool revoked)
+{
+	struct node *n;
+	size_t i = f->n;
+
+	f->node = xgrow(f->node, &f->cap, f->n + 1, sizeof(*f->node));
+	for (; i > 0 && strcmp(f->node[i - 1].info.id, id) > 0; i--)
+		f->node[i] = f->node[i - 1];
+	f->n++;
+	n = &f->node[i];
+	memset(n, 0, sizeof(*n));
+	snprintf(n->info.id, sizeof(n->info.id), "%s", id);
+	memcpy(n->key, key, SOCK_KEY_LEN);
+	sock_client_id(key, n->peer);
+	n->info.enrolled_us = enrolled_us;
+	n->revoked = revoked;
+	return n;
+}
+
+static void
+load_node(void *arg, const char *id, const char *json)
+{
+	struct loading *l = arg;
+	uint8_t key[SOCK_KEY_LEN];
+	json_t *o = json_loads(json, 0, NULL);
+	const char *hex = json_string_value(json_object_get(o, "key"));
+
+	if (hex == NULL || hex_parse(hex, key, sizeof(key)) < 0)
+		l->rc = diag_set(l->why, ERR_CORRUPT, "the store's row of "
+		    "node %s is damaged", id);
+	else
+		add_node(l->f, id, key, json_integer_value(
+		    json_object_get(o, "enrolled")),
+		    json_is_true(json_object_get(o, "revoked")));
+	json_decref(o);
+}
+
+static void
+add_token(struct fleet *f, const uint8_t hash[TOKEN_HASH_LEN],
+    int64_t expires_us)
+{
+	f->token = xgrow(f->token, &f->tokens_cap, f->tokens_n + 1,
+	    sizeof(*f->token));
+	memcpy(f->token[f->tokens_n].hash, hash, TOKEN_HASH_LEN);
+	f->token[f->tokens_n++].expires_us = expires_us;
+}
+
+static void
+load_token(void *arg, const char *hex, const char *json)
+{
+	struct loading *l = arg;
+	uint8_t hash[TOKEN_HASH_LEN];
+	json_t *o = json_loads(json, 0, NULL);
+
+	/* a damaged one admits nobody: not worth refusing to start */
+	if (o != NULL && hex_parse(hex, hash, sizeof(hash)) == 0)
+		add_token(l->f, hash, json_integer_value(
+		    json_object_get(o, "expires_us")));
+	json_decref(o);
+}
+
+int
+fleet_load(struct fleet *f, struct diag *why)
+{
+	struct loading l = { f, 0, why };
+	int rc = store_row_scan(f->conf.store, "node", load_node, &l, why);
+
+	if (rc == 0)
+		rc = l.rc;
+	if (rc == 0)
+		rc = store_row_scan(f->conf.store, "token", load_token, &l,
+		    why);
+	return rc;
+}
+
+struct node *
+fleet_by_key(struct fleet *f, const uint8_t key[SOCK_KEY_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (!f->node[i].revoked &&
+		    memcmp(f->node[i].key, key, SOCK_KEY_LEN) == 0)
+			return &f->node[i];
+	return NULL;
+}
+
+static struct node *
+by_id(struct fleet *f, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (strcmp(f->node[i].info.id, id) == 0)
+			return &f->node[i];
+	return NULL;
+}
+
+static int
+put_node(struct fleet *f, const char *id, const uint8_t key[SOCK_KEY_LEN],
+    int64_t enrolled_us, bool revoked, struct diag *why)
+{
+	char hex[SOCK_KEY_LEN * 2 + 1], json[200];
+
+	hex_format(key, SOCK_KEY_LEN, hex);
+	snprintf(json, sizeof(json), "{\"enrolled\":%lld,\"key\":\"%s\","
+	    "\"revoked\":%s}", (long long)enrolled_us, hex,
+	    revoked ? "true" : "false");
+	return store_row_put(f->conf.store, "node", id, json, why);
+}
+
+static int
+del_token(struct fleet *f, const uint8_t hash[TOKEN_HASH_LEN],
+    struct diag *why)
+{
+	char hex[TOKEN_HASH_LEN * 2 + 1];
+
+	hex_format(hash, TOKEN_HASH_LEN, hex);
+	return store_row_del(f->conf.store, "token", hex, why);
+}
+
+/* Take a token out of memory; false when there is none that is good. */
+static bool
+take_token(struct fleet *f, const uint8_t hash[TOKEN_HASH_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < f->tokens_n; i++) {
+		int64_t expires = f->token[i].expires_us;
+
+		if (sodium_memcmp(f->token[i].hash, hash, TOKEN_HASH_LEN) != 0)
+			continue;
+		f->token[i] = f->token[--f->tokens_n];
+		return expires > clock_wall_us();
+	}
+	return false;
+}
+
+/* An id from the name a node gives itself: safe in a path and a log, and
+ * nobody else's, a revoked node's included. */
+static void
+choose_id(struct fleet *f, const char *name, char id[64])
+{
+	char base[56];
+	size_t i;
+	unsigned n;
+
+	snprintf(base, sizeof(base), "%.55s",
+	    name[0] == '\0' ? "node" : name);
+	for (i = 0; base[i] != '\0'; i++)
+		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+		    "WXYZ0123456789-_.", base[i]) == NULL ||
+		    (i == 0 && base[i] == '.'))
+			base[i] = '-';
+	snprintf(id, 64, "%s", base);
+	for (n = 2; by_id(f, id) != NULL; n++)
+		snprintf(id, 64, "%s-%u", base, n);
+}
+
+static int
+lock_soon(struct fleet *f)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += LOCK_WAIT_MS * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_nsec -= 1000000000L;
+		t.tv_sec++;
+	}
+	return pthread_mutex_timedlock(f->conf.lock, &t) == 0 ? 0 : ERR_BUSY;
+}
+
+int
+fleet_enroll(struct fleet *f, const struct enroll *e,
+    const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why)
+{
+	int64_t now = clock_wall_us();
+	uint8_t hash[TOKEN_HASH_LEN];
+	bool good, full;
+	int rc;
+
+	if (lock_soon(f) < 0)
+		return diag_set(why, ERR_BUSY, "the controller is busy, try "
+		    "again");
+	crypto_generichash(hash, sizeof(hash), e->secret, sizeof(e->secret),
+	    NULL, 0);
+	pthread_mutex_lock(&f->mu);
+	full = f->n >= FLEET_NODES_MAX;
+	good = !full && take_token(f, hash);
+	choose_id(f, e->name, id);
+	pthread_mutex_unlock(&f->mu);
+	/* The token goes first: a crash between the two writes costs a token
+	 * and never lets it be used twice. */
+	if (full)
+		rc = diag_set(why, ERR_FULL, "there are %d nodes already",
+		    FLEET_NODES_MAX);
+	else if (!good)
+		rc = diag_set(why, ERR_AUTH, "the token is unknown, used or "
+		    "expired");
+	else if ((rc = del_token(f, hash, why)) == 0 &&
+	    (rc = put_node(f, id, key, now, false, why)) == 0) {
+		pthread_mutex_lock(&f->mu);
+		add_node(f, id, key, now, false);
+		pthread_mutex_unlock(&f->mu);
+	}
+	pthread_mutex_unlock(f->conf.lock);
+	return rc;
+}
+
+/* Drop what has expired; under the lock.  A row that a failed delete
+ * leaves is loaded and dropped after the next start. */
+static void
+sweep_tokens(struct fleet *f, int64_t now)
+{
+	size_t i = 0;
+
+	while (i < f->tokens_n) {
+		if (f->token[i].expires_us > now) {
+			i++;
+			continue;
+		}
+		del_token(f, f->token[i].hash, NULL);
+		f->token[i] = f->token[--f->tokens_n];
+	}
+}
+
+static int
+put_token(struct fleet *f, const struct join_token *t, struct diag *why)
+{
+	uint8_t hash[TOKEN_HASH_LEN];
+	char hex[TOKEN_HASH_LEN * 2 + 1], json[64];
+	int rc = 0;
+
+	crypto_generichash(hash, sizeof(hash), t->secret, sizeof(t->secret),
+	    NULL, 0);
+	hex_format(hash, sizeof(hash), hex);
+	snprintf(json, sizeof(json), "{\"expires_us\":%lld}",
+	    (long long)t->expires_us);
+	pthread_mutex_lock(f->conf.lock);
+	sweep_tokens(f, clock_wall_us());
+	if (f->tokens_n >= FLEET_NODES_MAX)
+		rc = diag_set(why, ERR_FULL, "%d join tokens wait to be used",
+		    FLEET_NODES_MAX);
+	if (rc == 0)
+		rc = store_row_put(f->conf.store, "token", hex, json, why);
+	if (rc == 0)
+		add_token(f, hash, t->expires_us);
+	pthread_mutex_unlock(f->conf.lock);
+	return rc;
+}
+
+int
+fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
+    int64_t *expires_us, struct diag *why)
+{
+	struct join_token t = { .endpoint = "" };
+	int rc;
+
+	fleet_advertised(f, FLEET_ENROLL, t.endpoint, sizeof(t.endpoint));
+	sock_public(f->conf.secret, t.server_key);
+	crypto_generichash(t.root_hash, sizeof(t.root_hash), f->conf.root,
+	    SIGN_PUBLIC_LEN, NULL, 0);
+	randombytes_buf(t.secret, sizeof(t.secret));
+	t.expires_us = clock_wall_us() + (int64_t)ttl_ms * 1000;
+	if ((rc = put_token(f, &t, why)) == 0) {
+		token_format(&t, out);
+		*expires_us = t.expires_us;
+	}
+	sodium_memzero(&t, sizeof(t));
+	return rc;
+}
+
+int
+fleet_revoke(struct fleet *f, const char *id, struct diag *why)
+{
+	struct node copy, *n;
+	int rc;
+
+	pthread_mutex_lock(f->conf.lock);
+	pthread_mutex_lock(&f->mu);
+	n = by_id(f, id);
+	if (n != NULL && n->revoked)
+		n = NULL;
+	if (n != NULL) {
+		n->revoked = true;	/* at once, whatever the disk says */
+		copy = *n;
+	}
+	pthread_mutex_unlock(&f->mu);
+	if (n == NULL)
+		rc = diag_set(why, ERR_NOENT, "there is no node %s", id);
+	else
+		rc = put_node(f, id, copy.key, copy.info.enrolled_us, true,
+		    why);
+	pthread_mutex_unlock(f->conf.lock);
+	return rc;
+}
+
+const char *
+node_state_name(enum node_state s)
+{
+	static const char *const name[] = { "joining", "current", "behind",
+	    "refusing", "away" };
+
+	return name[s];
+}
+
+static enum node_state
+state_of(const struct fleet *f, const struct node *n)
+{
+	const struct head *h = f->now == NULL ? NULL :
+	    publication_head(f->now);
+	const struct ack *a = &n->info.ack;
+
+	if (n->seen_ms == 0 || clock_mono_ms() - n->seen_ms > FLEET_AWAY_MS)
+		return NODE_AWAY;
+	if (!n->info.acked)
+		return NODE_JOINING;
+	if (h != NULL && a->enforced == h->version &&
+	    memcmp(a->digest, h->digest, DIGEST_LEN) == 0)
+		return NODE_CURRENT;
+	if (h != NULL && a->nack != NACK_NONE &&
+	    a->nack_version == h->version)
+		return NODE_REFUSING;
+	return a->enforced == 0 ? NODE_JOINING : NODE_BEHIND;
+}
+
+void
+fleet_nodes(struct fleet *f, fleet_node_fn fn, void *arg)
+{
+	size_t i;
+
+	pthread_mutex_lock(&f->mu);
+	for (i = 0; i < f->n; i++) {
+		struct node *n = &f->node[i];
+
+		if (n->revoked)
+			continue;
+		n->info.state = state_of(f, n);
+		fn(arg, &n->info);
+	}
+	pthread_mutex_unlock(&f->mu);
+}
+
+int
+fleet_node(struct fleet *f, const char *id, struct node_info *out)
+{
+	struct node *n;
+	int rc = ERR_NOENT;
+
+	pthread_mutex_lock(&f->mu);
+	n = by_id(f, id);
+	if (n != NULL && !n->revoked) {
+		n->info.state = state_of(f, n);
+		*out = n->info;
+		rc = 0;
+	}
+	pthread_mutex_unlock(&f->mu);
+	return rc;
+}

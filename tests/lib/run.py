@@ -197,7 +197,10 @@ def suite_tsan(tally, _build):
                             check=False).returncode == 0
     except FileNotFoundError:
         ok = False
-    unit(tally, "build/tsan", "tsan", fixed if ok else [])
+    # libzmq and LevelDB are not built with TSan, so it cannot see their locks:
+    # what happens wholly inside them is left out, our own code is not
+    own = ["env", "TSAN_OPTIONS=ignore_noninstrumented_modules=1"]
+    unit(tally, "build/tsan", "tsan", own + (fixed if ok else []))
 
 
 SUITES = {"style": suite_style, "unit": suite_unit, "decide": suite_decide,

@@ -1,0 +1,261 @@
+/*
+ * api.c - finds the route of a request, checks its token and body, and turns
+ * errors into answers.
+ */
+#include "controller/http/api.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/err.h"
+#include "proto/base/log.h"
+
+static const struct api_route routes[] = {
+	{ "GET", "/v1/version", api_version, "what this controller speaks" },
+	{ "GET", "/v1/status", api_status, "policy in force" },
+	{ "POST", "/v1/init", api_init, "make the three groups to begin with" },
+	{ "POST", "/v1/apply", api_apply, "apply documents" },
+	{ "POST", "/v1/explain", api_explain, "a verdict and why" },
+	{ "GET", "/v1/groups", api_groups, "profile groups" },
+	{ "GET", "/v1/groups/*", api_group, "one group and its entries" },
+	{ "POST", "/v1/groups/*/entries", api_group_edit,
+	    "add and remove entries" },
+	{ "DELETE", "/v1/groups/*", api_group_delete, "remove a group" },
+	{ "GET", "/v1/entries/*", api_entry, "where an entry stands" },
+	{ "GET", "/v1/senders", api_senders, "managed senders" },
+	{ "POST", "/v1/senders", api_senders_edit,
+	    "permit, block or remove managed senders" },
+	{ "GET", "/v1/revisions", api_revisions, "versions, newest first" },
+	{ "GET", "/v1/revisions/*", api_revision, "one version" },
+	{ "GET", "/v1/messages", api_messages, "the message center" },
+	{ "GET", "/v1/messages/*", api_message, "one message, and why" },
+	{ "GET", "/v1/nodes", api_nodes, "nodes and what they enforce" },
+	{ "POST", "/v1/nodes/join-token", api_join_token,
+	    "a token to join with, once" },
+	{ "GET", "/v1/nodes/*", api_node, "one node" },
+	{ "DELETE", "/v1/nodes/*", api_node_delete, "revoke a node" },
+	{ NULL, NULL, NULL, NULL }
+};
+
+const struct api_route *
+api_routes(void)
+{
+	return routes;
+}
+
+void
+api_reply(struct api_call *c, json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT);
+
+	c->reply->status = 200;
+	buf_puts(&c->reply->body, text == NULL ? "{}" : text);
+	buf_putc(&c->reply->body, '\n');
+	free(text);
+	json_decref(o);
+}
+
+void
+api_error(struct api_call *c, int status, const char *code, const char *fmt,
+    ...)
+{
+	char message[1024];
+	json_t *o;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	o = json_pack("{s:{s:s, s:s}}", "error", "code", code, "message",
+	    message);
+	if (o == NULL)		/* the message is no UTF-8 */
+		o = json_pack("{s:{s:s, s:s}}", "error", "code", code,
+		    "message", code);
+	api_reply(c, o);
+	c->reply->status = status;
+}
+
+void
+api_fail(struct api_call *c, int err, const struct diag *why)
+{
+	switch (err) {
+	case ERR_NOENT:
+		api_error(c, 404, "not_found", "%s", why->text);
+		break;
+	case ERR_CONFLICT:
+	case ERR_EXISTS:
+		api_error(c, 409, "conflict", "%s", why->text);
+		break;
+	case ERR_INVAL:
+	case ERR_TOOBIG:
+	case ERR_VERSION:
+		api_error(c, 422, "invalid_policy", "%s", why->text);
+		break;
+	default:
+		log_error("api.failed", F_S("path", c->req->path),
+		    F_S("reason", why->text));
+		api_error(c, 500, "internal", "the controller could not do "
+		    "this: %s; its log says more", err_text(err));
+	}
+}
+
+const char *
+api_text(const struct api_call *c, const char *key, const char *def)
+{
+	const char *s = json_string_value(json_object_get(c->body, key));
+
+	return s == NULL ? def : s;
+}
+
+bool
+api_flag(const struct api_call *c, const char *key)
+{
+	return json_is_true(json_object_get(c->body, key));
+}
+
+json_int_t
+api_number(const struct api_call *c, const char *key, json_int_t def)
+{
+	const json_t *v = json_object_get(c->body, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : def;
+}
+
+int
+api_commit(struct api_call *c, const struct change *ch, const char *action,
+    const char *document, uint64_t *version)
+{
+	const struct commit info = { .actor = c->actor, .action = action,
+	    .message = api_text(c, "message", NULL), .document = document,
+	    .if_revision = (uint64_t)api_number(c, "if_revision", 0) };
+	uint64_t before = store_version(c->api->store);
+	struct records records;
+	struct items items;
+	struct diag why;
+	int rc;
+
+	*version = before;
+	if (api_flag(c, "dry_run")) {
+		items_copy(&items, store_items(c->api->store));
+		apply_change(&items, ch);
+		rc = compile(&items, &records, &why);
+		if (rc == 0)
+			records_fini(&records);
+		items_fini(&items);
+	} else
+		rc = store_commit(c->api->store, ch, &info, version, &why);
+	if (rc < 0)
+		api_fail(c, rc, &why);
+	else if (*version != before && c->api->on_commit != NULL)
+		c->api->on_commit(c->api->arg);
+	return rc;
+}
+
+/*
+ * Does path fit pattern?  A "*" stands for the rest up to the next fixed part
+ * of the pattern; where it begins is left in *tail, its length in *len.
+ */
+static bool
+path_fits(const char *pattern, const char *path, const char **tail,
+    size_t *len)
+{
+	const char *star = strchr(pattern, '*');
+	size_t head, rest, n = strlen(path);
+
+	*tail = NULL;
+	if (star == NULL)
+		return strcmp(pattern, path) == 0;
+	head = (size_t)(star - pattern);
+	rest = strlen(star + 1);
+	if (n <= head + rest || strncmp(pattern, path, head) != 0 ||
+	    strcmp(path + n - rest, star + 1) != 0)
+		return false;
+	*tail = path + head;
+	*len = n - head - rest;
+	return true;
+}
+
+static int
+parse_body(struct api_call *c)
+{
+	json_error_t e;
+
+	if (strcmp(c->req->method, "POST") != 0)
+		return 0;
+	if (c->req->body_len > API_BODY_MAX &&
+	    strcmp(c->req->path, "/v1/apply") != 0) {
+		api_error(c, 413, "too_large", "the body has %zu bytes, at "
+		    "most %zu are read here", c->req->body_len,
+		    API_BODY_MAX);
+		return ERR_TOOBIG;
+	}
+	c->body = json_loadb(c->req->body, c->req->body_len,
+	    JSON_REJECT_DUPLICATES, &e);
+	if (json_is_object(c->body))
+		return 0;
+	api_error(c, 400, "usage", "the body must be a JSON object: %s",
+	    c->body == NULL ? e.text : "it is something else");
+	return ERR_INVAL;
+}
+
+/* Whose call this is; what is wrong was answered. */
+static bool
+authorise(struct api_call *c)
+{
+	struct diag why;
+
+	if (auth_check(c->api->auth, c->req->authorization, &c->actor,
+	    &why) == 0)
+		return true;
+	api_error(c, 401, "denied", "a bearer token is needed: the file "
+	    AUTH_TOKEN_FILE " in the controller's folder holds one");
+	c->reply->www_authenticate = true;
+	return false;
+}
+
+static const struct api_route *
+find_route(struct api_call *c, char **tail)
+{
+	const struct api_route *r;
+	bool other = false;
+
+	for (r = routes; r->method != NULL; r++) {
+		const char *at;
+		size_t len;
+
+		if (!path_fits(r->path, c->req->path, &at, &len))
+			continue;
+		if (strcmp(r->method, c->req->method) != 0) {
+			other = true;
+			continue;
+		}
+		*tail = at == NULL ? NULL : strndup(at, len);
+		return r;
+	}
+	if (other)
+		api_error(c, 405, "usage", "%s is not for %s",
+		    c->req->method, c->req->path);
+	else
+		api_error(c, 404, "not_found", "there is no %s: "
+		    "/v1/openapi.json lists what there is", c->req->path);
+	return NULL;
+}
+
+void
+api_handle(struct api *a, const struct httpd_request *req,
+    struct httpd_reply *reply)
+{
+	struct api_call c = { .api = a, .req = req, .reply = reply };
+	const struct api_route *r;
+	char *tail = NULL;
+
+	if (!authorise(&c) || (r = find_route(&c, &tail)) == NULL)
+		return;
+	c.tail = tail;
+	if (parse_body(&c) == 0)
+		r->handle(&c);
+	json_decref(c.body);
+	free(tail);
+}

@@ -1,0 +1,104 @@
+/*
+ * api.h - the HTTP JSON API: routes, authorisation, answers and errors.
+ *
+ * One handler a route, one file a resource.  The caller holds the
+ * controller's lock around api_handle(), so handlers use the store freely.
+ * Errors are {"error": {"code", "message", "at"?}}; a message says what
+ * happened, where and what to do, and never shows the inside.
+ */
+#ifndef HTTP_API_H
+#define HTTP_API_H
+
+#include <jansson.h>
+
+#include "controller/auth.h"
+#include "controller/store.h"
+#include "proto/base/httpd.h"
+
+#define API_BODY_MAX ((size_t)1 << 20)		/* all but apply */
+#define API_APPLY_MAX ((size_t)64 << 20)
+
+struct fleet;
+struct messages;
+
+struct api {
+	struct store *store;
+	struct fleet *fleet;
+	struct messages *messages;
+	const struct auth *auth;
+	int64_t started_us;
+	/* called after a new version stands in the store; may be NULL */
+	void (*on_commit)(void *arg);
+	void *arg;
+};
+
+/* A request under way. */
+struct api_call {
+	struct api *api;
+	const struct httpd_request *req;
+	struct httpd_reply *reply;
+	const char *actor;	/* the token's name */
+	const char *tail;	/* path behind the route's prefix, or NULL */
+	json_t *body;		/* object of a POST, else NULL */
+};
+
+struct api_route {
+	const char *method;
+	const char *path;	/* "/v1/groups"; a star stands for a name */
+	void (*handle)(struct api_call *c);
+	const char *summary;
+};
+
+/* The table of all routes, ended by a NULL method. */
+const struct api_route *api_routes(void);
+
+/* Answer one request. */
+void api_handle(struct api *a, const struct httpd_request *req,
+    struct httpd_reply *reply);
+
+/* Answer with o (consumed), status 200. */
+void api_reply(struct api_call *c, json_t *o);
+/* Answer with an error; code as the contract names it. */
+void api_error(struct api_call *c, int status, const char *code,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* Answer for an error code of ours: conflict 409, invalid policy 422, ... */
+void api_fail(struct api_call *c, int err, const struct diag *why);
+
+/* A text of the body or def; a flag; an integer. */
+const char *api_text(const struct api_call *c, const char *key,
+    const char *def);
+bool api_flag(const struct api_call *c, const char *key);
+json_int_t api_number(const struct api_call *c, const char *key,
+    json_int_t def);
+
+/*
+ * Commit ch as this call's actor, or with dry_run only compile it.  On
+ * success *version is in force and listeners were told; else the error was
+ * answered.  document may be NULL.
+ */
+int api_commit(struct api_call *c, const struct change *ch,
+    const char *action, const char *document, uint64_t *version);
+
+/* The handlers, by resource. */
+void api_version(struct api_call *c);
+void api_status(struct api_call *c);
+void api_apply(struct api_call *c);
+void api_explain(struct api_call *c);
+void api_init(struct api_call *c);
+void api_groups(struct api_call *c);
+void api_group(struct api_call *c);
+void api_group_edit(struct api_call *c);
+void api_group_delete(struct api_call *c);
+void api_entry(struct api_call *c);
+void api_senders(struct api_call *c);
+void api_senders_edit(struct api_call *c);
+void api_revisions(struct api_call *c);
+void api_revision(struct api_call *c);
+void api_messages(struct api_call *c);
+void api_message(struct api_call *c);
+void api_nodes(struct api_call *c);
+void api_node(struct api_call *c);
+void api_node_delete(struct api_call *c);
+void api_join_token(struct api_call *c);
+
+#endif

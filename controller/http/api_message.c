@@ -1,0 +1,179 @@
+/*
+ * api_message.c - the message center: search, one row, most refused senders.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/http/api.h"
+#include "controller/messages/messages.h"
+#include "controller/policy/explain.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+
+static const char *
+status_of(const struct event *e)
+{
+	if (e->enforcement == ENFORCE_OBSERVE ||
+	    e->verdict == VERDICT_ACCEPT)
+		return "observed";
+	return e->reply_code >= 400 && e->reply_code < 500 ? "deferred" :
+	    "rejected";
+}
+
+/* Text that may be "" becomes absent. */
+static void
+set(json_t *o, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		json_object_set_new(o, key, json_string(text));
+}
+
+static json_t *
+message_json(const struct api_call *c, const struct message *m)
+{
+	const struct event *e = &m->event;
+	const struct reply_info *info = reply_info(e->reason);
+	const struct policy *p = tables_policy(
+	    store_records(c->api->store)->tables, e->policy);
+	char at[CLOCK_TEXT_LEN];
+	json_t *o;
+
+	clock_format(e->time_us, at);
+	o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, "
+	    "s:s?, s:{s:i, s:s, s:s}, s:i}", "id", e->id, "time", at, "node",
+	    m->node, "version", (json_int_t)e->version, "verdict",
+	    verdict_name(e->verdict), "status", status_of(e), "reason",
+	    info->reason, "type", info->type, "info", info->info, "level",
+	    level_name(e->level), "policy",
+	    e->policy[0] == '\0' ? NULL : e->policy, "reply", "code",
+	    e->reply_code, "enhanced", e->reply_enhanced, "text",
+	    e->reply_text, "repeats", (int)e->repeats);
+	json_object_set_new(o, "from", json_string(e->sender));
+	json_object_set_new(o, "to", json_string(e->recipient));
+	if (p != NULL)
+		set(o, "narrative", p->narrative);
+	set(o, "entry", e->entry);
+	set(o, "primary", e->primary);
+	set(o, "header_from", e->header_from);
+	set(o, "client_ip", e->client_ip);
+	set(o, "client_name", e->client_name);
+	set(o, "helo", e->helo);
+	set(o, "sasl_user", e->sasl_user);
+	set(o, "instance", e->instance);
+	set(o, "queue_id", e->queue_id);
+	set(o, "origin", e->origin);
+	if (e->has_would)
+		set(o, "would", reply_info(e->would)->reason);
+	return o;
+}
+
+struct collect { struct api_call *c; json_t *list; };
+
+static void
+collect(void *arg, const struct message *m)
+{
+	struct collect *k = arg;
+
+	json_array_append_new(k->list, message_json(k->c, m));
+}
+
+/* The query's parameters; false when one is malformed (answered). */
+static bool
+read_query(struct api_call *c, struct message_query *q)
+{
+	const struct httpd_request *r = c->req;
+	const char *status = httpd_query(r, "status");
+	const char *reason = httpd_query(r, "reason");
+	const char *since = httpd_query(r, "since");
+	const char *until = httpd_query(r, "until");
+	const char *limit = httpd_query(r, "limit");
+
+	*q = (struct message_query){ .from = httpd_query(r, "from"),
+	    .to = httpd_query(r, "to"), .policy = httpd_query(r, "policy"),
+	    .node = httpd_query(r, "node"), .id = httpd_query(r, "id"),
+	    .before = httpd_query(r, "before"),
+	    .limit = limit == NULL ? 0 : strtoul(limit, NULL, 10) };
+	if (status != NULL)
+		q->status = strcmp(status, "rejected") == 0 ?
+		    STATUS_REJECTED : strcmp(status, "deferred") == 0 ?
+		    STATUS_DEFERRED : STATUS_OBSERVED;
+	q->has_reason = reason != NULL;
+	if ((reason != NULL && reason_parse(reason, &q->reason) < 0) ||
+	    (since != NULL && clock_parse(since, &q->since_us) < 0) ||
+	    (until != NULL && clock_parse(until, &q->until_us) < 0)) {
+		api_error(c, 400, "usage", "reason, since or until is "
+		    "malformed (times as 2026-06-15T12:00:00Z)");
+		return false;
+	}
+	return true;
+}
+
+void
+api_messages(struct api_call *c)
+{
+	struct collect k = { c, json_array() };
+	struct message_found found;
+	struct message_query q;
+	struct diag why;
+	json_t *o;
+	int rc;
+
+	if (!read_query(c, &q)) {
+		json_decref(k.list);
+		return;
+	}
+	rc = messages_search(c->api->messages, &q, collect, &k, &found, &why);
+	if (rc < 0) {
+		json_decref(k.list);
+		api_fail(c, rc, &why);
+		return;
+	}
+	o = json_pack("{s:o, s:I}", "messages", k.list, "searched",
+	    (json_int_t)found.searched);
+	set(o, "next", found.next);
+	api_reply(c, o);
+}
+
+/* What the policy of today says of that message. */
+static void
+explain_now(struct api_call *c, const struct event *e, json_t *o)
+{
+	const struct question q = { .from = e->sender, .to = e->recipient,
+	    .header_from = e->header_from, .ip = e->client_ip,
+	    .host = e->client_name, .auth_user = e->sasl_user,
+	    .stage = "rcpt" };
+	json_t *answer = NULL;
+
+	if (explain(store_items(c->api->store),
+	    store_records(c->api->store), &q, &answer, NULL) < 0)
+		return;
+	json_object_set(o, "remedies", json_object_get(answer, "remedies"));
+	json_object_set_new(o, "explain", answer);
+}
+
+void
+api_message(struct api_call *c)
+{
+	char id[REPLY_ID_LEN + 1];
+	struct message m;
+	struct diag why;
+	json_t *o;
+	int rc;
+
+	if (!reply_id_parse(c->tail, id)) {
+		api_error(c, 400, "usage", "\"%s\" is no id of a reply: ten "
+		    "letters and digits, one of them was misread", c->tail);
+		return;
+	}
+	rc = messages_get(c->api->messages, id, &m, &why);
+	if (rc < 0) {
+		if (rc == ERR_NOENT)
+			diag_set(&why, rc, "no message with id %s was "
+			    "reported", id);
+		api_fail(c, rc, &why);
+		return;
+	}
+	o = message_json(c, &m);
+	explain_now(c, &m.event, o);
+	api_reply(c, o);
+}

@@ -1,0 +1,115 @@
+/*
+ * api_node.c - the fleet: nodes, join tokens, revocation.
+ */
+#include "controller/fleet.h"
+#include "controller/http/api.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+
+static json_t *
+node_json(const struct node_info *n, const struct head *head)
+{
+	char hex[DIGEST_LEN * 2 + 1], seen[CLOCK_TEXT_LEN];
+	char since[CLOCK_TEXT_LEN];
+	json_t *o;
+
+	hex_format(n->ack.digest, DIGEST_LEN, hex);
+	clock_format(n->seen_us, seen);
+	clock_format(n->enforced_us, since);
+	o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:s, s:s, s:I, s:I, "
+	    "s:I, s:I, s:b}", "id", n->id, "state",
+	    node_state_name(n->state), "version",
+	    (json_int_t)n->ack.enforced, "digest", hex, "digest_known",
+	    n->ack.proved ? "proved" : "by_chunks", "engine",
+	    (int)n->ack.engine, "enforced_at",
+	    n->enforced_us == 0 ? "" : since, "last_seen",
+	    n->seen_us == 0 ? "" : seen, "decisions",
+	    (json_int_t)n->ack.decisions, "refusals",
+	    (json_int_t)n->ack.refusals, "spool",
+	    (json_int_t)n->ack.spool_n, "events_lost",
+	    (json_int_t)n->ack.events_lost, "converged", n->acked &&
+	    n->ack.enforced == head->version);
+	if (n->ack.nack != NACK_NONE) {
+		json_object_set_new(o, "nack",
+		    json_string(nack_name(n->ack.nack)));
+		json_object_set_new(o, "detail",
+		    json_string(n->ack.detail));
+	}
+	return o;
+}
+
+struct collect { json_t *list; const struct head *head; };
+
+static void
+collect(void *arg, const struct node_info *n)
+{
+	struct collect *k = arg;
+
+	json_array_append_new(k->list, node_json(n, k->head));
+}
+
+void
+api_nodes(struct api_call *c)
+{
+	char hex[DIGEST_LEN * 2 + 1];
+	struct head head;
+	struct collect k = { json_array(), &head };
+
+	store_head(c->api->store, &head, NULL);
+	hex_format(head.digest, DIGEST_LEN, hex);
+	fleet_nodes(c->api->fleet, collect, &k);
+	api_reply(c, json_pack("{s:{s:I, s:s}, s:o}", "head", "version",
+	    (json_int_t)head.version, "digest", hex, "nodes", k.list));
+}
+
+void
+api_node(struct api_call *c)
+{
+	struct node_info n;
+	struct head head;
+
+	store_head(c->api->store, &head, NULL);
+	if (fleet_node(c->api->fleet, c->tail, &n) < 0)
+		api_error(c, 404, "not_found", "there is no node \"%s\"",
+		    c->tail);
+	else
+		api_reply(c, node_json(&n, &head));
+}
+
+void
+api_node_delete(struct api_call *c)
+{
+	struct diag why;
+	int rc = fleet_revoke(c->api->fleet, c->tail, &why);
+
+	if (rc < 0)
+		api_fail(c, rc, &why);
+	else
+		api_reply(c, json_pack("{s:s}", "revoked", c->tail));
+}
+
+void
+api_join_token(struct api_call *c)
+{
+	char until[CLOCK_TEXT_LEN];
+	int64_t expires;
+	struct diag why;
+	struct buf token;
+	uint64_t ttl;
+	int rc;
+
+	if (clock_parse_duration(api_text(c, "ttl", "1h"), &ttl) < 0) {
+		api_error(c, 400, "usage", "ttl is a duration such as 1h");
+		return;
+	}
+	buf_init(&token, 0);
+	rc = fleet_token(c->api->fleet, ttl, &token, &expires, &why);
+	if (rc < 0)
+		api_fail(c, rc, &why);
+	else {
+		clock_format(expires, until);
+		api_reply(c, json_pack("{s:s, s:s}", "token", token.data,
+		    "expires", until));
+	}
+	buf_fini(&token);
+}

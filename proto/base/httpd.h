@@ -2,12 +2,14 @@
  * httpd.h - a small strict HTTP/1.1 server over libmicrohttpd.
  *
  * Every response closes its connection, so a smuggled second request is never
- * read.  Refused before the handler sees them: duplicate Host, Content-Length
- * or Transfer-Encoding, Content-Length with Transfer-Encoding, a missing
- * Host, an unknown method, a "%00" or a control byte in the path, headers
- * over 16 KiB, a body over the limit (413), a request not whole within
- * the deadline (408, or the connection cut), more than the allowed
- * connections from one address.  The handler runs on the server's one thread.
+ * read.  Refused before the handler sees them: duplicate Host, Content-Length,
+ * Transfer-Encoding, Authorization or Content-Type, Content-Length with
+ * Transfer-Encoding, a coding other than chunked, a missing Host, a "%00" or
+ * a control byte in the path (400), an unknown method (501), headers over
+ * 16 KiB (431), a body over the limit (413); without a reply, a request not
+ * whole within the deadline (the connection is cut) and connections from one
+ * address beyond the allowed.  The handler runs on the server's one thread.
+ * The body of a refusal, and of every 500, is {"error":"..."} from here.
  */
 #ifndef BASE_HTTPD_H
 #define BASE_HTTPD_H
@@ -22,7 +24,8 @@
 struct httpd;
 
 struct httpd_request {
-	const char *method;	/* GET POST PUT PATCH DELETE HEAD */
+	const char *method;	/* GET POST PUT PATCH DELETE; HEAD comes as
+				 * GET, and its reply goes without body */
 	const char *path;	/* decoded, begins with "/", no query */
 	const char *authorization;	/* header, or NULL */
 	const char *content_type;	/* header, or NULL */
@@ -52,11 +55,13 @@ struct httpd_conf {
 	const char *tls_cert, *tls_key;	/* PEM files, or NULL: then address
 					 * must be loopback */
 	size_t max_body;
-	uint64_t deadline_ms;	/* whole request, first byte to last */
+	uint64_t deadline_ms;	/* from the connection to the last byte of the
+				 * request; then again to that of the reply */
 	unsigned max_conns, max_conns_per_ip;
 };
 
-/* Starts the server thread.  0, ERR_BUSY (in use), ERR_INVAL, ERR_IO. */
+/* Starts the server thread.  0, ERR_BUSY (in use), ERR_INVAL, ERR_IO, or for
+ * the PEM files what file_read() and file_read_secret() say. */
 int httpd_start(struct httpd **out, const struct httpd_conf *conf,
     httpd_fn fn, void *arg, struct diag *why);
 /* Waits for the request in hand; no handler runs afterwards. */

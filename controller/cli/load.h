@@ -4,6 +4,8 @@
 #ifndef CLI_LOAD_H
 #define CLI_LOAD_H
 
+#include <jansson.h>
+
 #include "controller/policy/items.h"
 
 /* Names of the files read; items point into it for their places. */
@@ -18,5 +20,14 @@ void files_fini(struct files *f);
  */
 int load_items(const char *path, struct items *out, struct files *names,
     struct diag *why);
+
+/*
+ * The same for n paths, read as one set but not compiled, as the texts that
+ * the controller wants: an array of {name, text} in *documents and an object
+ * of list texts by "NAME\x1fPATH" in *lists, which the caller decrefs.
+ * 0; or an error with why, then both are NULL.
+ */
+int load_texts(const char *const *paths, size_t n, json_t **documents,
+    json_t **lists, struct diag *why);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controller/cli/cli.h"
+#include "controller/cli/online.h"
 #include "proto/base/err.h"
 #include "proto/base/near.h"
 
@@ -20,6 +21,11 @@ cmd_version(int argc, char **argv)
 static const struct cli_command commands[] = {
 	{ "explain", cmd_explain, "say what a message's verdict is, and why" },
 	{ "check", cmd_check, "read and compile a policy document" },
+	{ "apply", cmd_apply, "bring the policy to what documents say" },
+	{ "diff", cmd_diff, "say what apply would change" },
+	{ "group", cmd_group, "profile groups and their entries" },
+	{ "status", cmd_status, "say what is in force, and where" },
+	{ "node", cmd_node, "the nodes: list, join, revoke" },
 	{ "version", cmd_version, "print the version" },
 };
 

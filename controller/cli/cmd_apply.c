@@ -1,0 +1,113 @@
+/*
+ * cmd_apply.c - postern apply and postern diff: documents to the controller.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/cli/cli.h"
+#include "controller/cli/load.h"
+#include "controller/cli/online.h"
+#include "controller/cli/output.h"
+#include "proto/base/err.h"
+
+#define PATHS_MAX FLAGS_MAX
+
+static const char apply_help[] =
+"usage: postern apply -f FILE|DIR|- [-f ...] [FLAGS]\n\n"
+"Brings the policy to what the documents say.  Only what an earlier apply of\n"
+"the same set made is deleted.\n\n"
+"  --set NAME         the set that these documents are; \"default\"\n"
+"  --dry-run          print what would change; 1 if anything would\n"
+"  --take-over        adopt what another manager holds\n"
+"  --prune-limit N    allow up to N deletions\n"
+"  --if-revision N    only if version N is in force\n"
+"  --message TEXT     why, for the revision\n"
+"  --wait[=30s]       until every node enforces it; 8 if some do not\n";
+
+static const char diff_help[] =
+"usage: postern diff -f FILE|DIR|- [-f ...] [--set NAME]\n\n"
+"Prints what apply would change; exit status 1 if anything would.\n";
+
+#define DIFF_FLAGS " file= set= take-over prune-limit= "
+
+static int
+make_body(const struct flags *f, json_t **out)
+{
+	const char *paths[PATHS_MAX];
+	json_t *body, *documents, *lists;
+	struct diag why = { "" };
+	long long limit;
+	size_t n = 0;
+	int rc;
+
+	while (n < PATHS_MAX && (paths[n] = flag_nth(f, "file", n)) != NULL)
+		n++;
+	if (n == 0 || f->args_n > 0)
+		return usage_error("which documents? say -f FILE");
+	if (flag_number(f, "prune-limit", -1, &limit) != 0)
+		return CLI_USAGE;
+	if ((rc = load_texts(paths, n, &documents, &lists, &why)) < 0)
+		return fail(cli_exit_of(rc), "%s", why.text);
+	body = json_pack("{s:s, s:o, s:o, s:b}", "set",
+	    flag(f, "set") == NULL ? "default" : flag(f, "set"),
+	    "documents", documents, "lists", lists, "take_over",
+	    flag(f, "take-over") != NULL);
+	if (limit >= 0)
+		json_object_set_new(body, "prune_limit", json_integer(limit));
+	if ((rc = put_change_flags(f, body)) != 0) {
+		json_decref(body);
+		return rc;
+	}
+	*out = body;
+	return CLI_OK;
+}
+
+static int
+apply_documents(const struct flags *f, bool dry)
+{
+	json_t *body = NULL, *answer = NULL;
+	uint64_t version;
+	bool changed;
+	int rc;
+
+	if ((rc = make_body(f, &body)) != CLI_OK)
+		return rc;
+	if (dry)
+		json_object_set_new(body, "dry_run", json_true());
+	rc = client_call(f, "POST", "/v1/apply", body, &answer);
+	json_decref(body);
+	if (rc != CLI_OK)
+		return rc;
+	changed = json_is_true(json_object_get(answer, "changed"));
+	version = (uint64_t)json_integer_value(json_object_get(answer,
+	    "version"));
+	if (!output_whole(f, answer) && dry)
+		fputs(text_of(answer, "summary"), stdout);
+	json_decref(answer);
+	if (dry)
+		return changed ? CLI_DIFFERS : CLI_OK;
+	return wait_nodes(f, version);
+}
+
+int
+cmd_apply(int argc, char **argv)
+{
+	struct flags f;
+	int rc = flags_parse(&f, argc, argv, DIFF_FLAGS CHANGE_FLAGS,
+	    apply_help);
+
+	if (rc != 0)
+		return rc < 0 ? CLI_USAGE : CLI_OK;
+	return apply_documents(&f, flag(&f, "dry-run") != NULL);
+}
+
+int
+cmd_diff(int argc, char **argv)
+{
+	struct flags f;
+	int rc = flags_parse(&f, argc, argv, DIFF_FLAGS, diff_help);
+
+	if (rc != 0)
+		return rc < 0 ? CLI_USAGE : CLI_OK;
+	return apply_documents(&f, true);
+}

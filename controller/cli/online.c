@@ -1,0 +1,222 @@
+/*
+ * online.c - what the commands that talk to a controller share.
+ */
+#include "controller/cli/online.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "controller/cli/cli.h"
+#include "controller/cli/output.h"
+#include "controller/policy/document.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/base/file.h"
+#include "proto/base/near.h"
+
+#define VERBS_MAX 16
+#define WAIT_DEFAULT_MS 30000
+
+static void
+print_verbs(const struct verb *verbs, size_t n, const char *noun, FILE *out)
+{
+	size_t i;
+
+	fprintf(out, "usage: postern %s VERB [FLAGS]\n\n", noun);
+	for (i = 0; i < n; i++)
+		fprintf(out, "  %s %s\n", verbs[i].name, verbs[i].usage);
+}
+
+static int
+unknown_verb(const struct verb *verbs, size_t n, const char *noun,
+    const char *got)
+{
+	const char *names[VERBS_MAX + 1] = { 0 }, *near;
+	size_t i;
+
+	for (i = 0; i < n && i < VERBS_MAX; i++)
+		names[i] = verbs[i].name;
+	near = near_name(got, names);
+	fail(CLI_USAGE, "\"%s\" is no verb of %s%s%s%s", got, noun,
+	    near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+	    near == NULL ? "" : "\"?");
+	print_verbs(verbs, n, noun, stderr);
+	return CLI_USAGE;
+}
+
+int
+run_verb(const struct verb *verbs, size_t n, int argc, char **argv)
+{
+	struct flags f;
+	char help[512];
+	size_t i;
+	int rc;
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
+		print_verbs(verbs, n, argv[0], argc < 2 ? stderr : stdout);
+		return argc < 2 ? CLI_USAGE : CLI_OK;
+	}
+	for (i = 0; i < n && strcmp(verbs[i].name, argv[1]) != 0; i++)
+		;
+	if (i == n)
+		return unknown_verb(verbs, n, argv[0], argv[1]);
+	snprintf(help, sizeof(help), "usage: postern %s %s %s\n", argv[0],
+	    verbs[i].name, verbs[i].usage);
+	rc = flags_parse(&f, argc - 1, argv + 1, verbs[i].accepts, help);
+	if (rc != 0)
+		return rc < 0 ? CLI_USAGE : CLI_OK;
+	if (f.args_n < verbs[i].min_args || (verbs[i].max_args >= 0 &&
+	    f.args_n > verbs[i].max_args)) {
+		fprintf(stderr, "%s", help);
+		return CLI_USAGE;
+	}
+	return verbs[i].run(&f);
+}
+
+int
+put_change_flags(const struct flags *f, json_t *body)
+{
+	long long n;
+
+	if (flag(f, "dry-run") != NULL)
+		json_object_set_new(body, "dry_run", json_true());
+	if (flag(f, "message") != NULL)
+		json_object_set_new(body, "message",
+		    json_string(flag(f, "message")));
+	if (flag_number(f, "if-revision", 0, &n) != 0)
+		return CLI_USAGE;
+	if (flag(f, "if-revision") != NULL)
+		json_object_set_new(body, "if_revision", json_integer(n));
+	return 0;
+}
+
+static bool
+enforces(const json_t *node, uint64_t version)
+{
+	return (uint64_t)json_integer_value(json_object_get(node,
+	    "version")) >= version;
+}
+
+/* How many nodes do not enforce version; with say they are named. */
+static size_t
+lagging(const json_t *answer, uint64_t version, bool say)
+{
+	const json_t *node;
+	size_t i, n = 0;
+
+	json_array_foreach(json_object_get(answer, "nodes"), i, node) {
+		const char *detail = text_of(node, "detail");
+
+		if (enforces(node, version))
+			continue;
+		n++;
+		if (say)
+			fail(0, "%s does not enforce version %llu: it is %s%s"
+			    "%s; \"postern node show\" says more",
+			    text_of(node, "id"), (unsigned long long)version,
+			    text_of(node, "state"), *detail == '\0' ? "" :
+			    ", ", detail);
+	}
+	return n;
+}
+
+int
+wait_nodes(const struct flags *f, uint64_t version)
+{
+	const struct timespec pause = { 0, 50 * 1000 * 1000 };
+	const char *text = flag(f, "wait");
+	uint64_t ms = WAIT_DEFAULT_MS, end;
+	int rc;
+
+	if (text == NULL || flag(f, "dry-run") != NULL)
+		return CLI_OK;
+	if (*text != '\0' && clock_parse_duration(text, &ms) < 0)
+		return usage_error("--wait takes a time such as 30s");
+	end = clock_mono_ms() + ms;
+	for (;;) {
+		json_t *answer;
+		size_t n;
+		bool late = clock_mono_ms() >= end;
+
+		rc = client_call(f, "GET", "/v1/nodes", NULL, &answer);
+		if (rc != CLI_OK)
+			return rc;
+		n = lagging(answer, version, late);
+		json_decref(answer);
+		if (n == 0 || late)
+			return n == 0 ? CLI_OK : CLI_PARTIAL;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int
+get_list(const struct flags *f, const char *path, const char *key,
+    const struct column *columns, size_t n)
+{
+	json_t *answer;
+	int rc = client_call(f, "GET", path, NULL, &answer);
+
+	if (rc == CLI_OK)
+		output_list(f, answer, json_object_get(answer, key), columns,
+		    n);
+	json_decref(answer);
+	return rc;
+}
+
+static int
+add_lines(const char *name, char *text, json_t *list)
+{
+	char *line, *save = NULL;
+
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3;
+	for (line = strtok_r(text, "\r\n", &save); line != NULL;
+	    line = strtok_r(NULL, "\r\n", &save)) {
+		size_t len;
+
+		line += strspn(line, " \t");
+		len = strcspn(line, "#");
+		while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
+			len--;
+		line[len] = '\0';
+		if (len > 0 && json_array_append_new(list,
+		    json_string(line)) < 0)
+			return fail(CLI_INVALID, "%s is not UTF-8", name);
+	}
+	return 0;
+}
+
+int
+read_entries(const char *path, json_t *list)
+{
+	bool in = strcmp(path, "-") == 0;
+	struct diag why = { "" };
+	struct buf text;
+	int rc;
+
+	buf_init(&text, DOCUMENT_LIST_MAX);
+	rc = file_read(in ? "/dev/stdin" : path, DOCUMENT_LIST_MAX, &text,
+	    &why);
+	if (rc < 0)
+		rc = fail(cli_exit_of(rc), "%s", why.text);
+	else if (text.len > 0)
+		rc = add_lines(in ? "standard input" : path, text.data, list);
+	buf_fini(&text);
+	return rc;
+}
+
+int
+entries_of(const struct flags *f, int first, json_t *list)
+{
+	int i, rc = 0;
+
+	for (i = first; i < f->args_n && rc == 0; i++) {
+		if (strcmp(f->args[i], "-") == 0)
+			rc = read_entries("-", list);
+		else if (json_array_append_new(list,
+		    json_string(f->args[i])) < 0)
+			rc = usage_error("an entry is not UTF-8");
+	}
+	return rc;
+}

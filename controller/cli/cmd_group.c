@@ -231,6 +231,9 @@ group_rm(struct flags *f)
 
 	if (f->args_n > 1)
 		return group_change(f, "remove");
+	if (flag(f, "dry-run") != NULL)
+		return usage_error("a whole group has no --dry-run; \"group "
+		    "show\" says what it holds and who uses it");
 	snprintf(what, sizeof(what), "remove the group \"%.200s\"",
 	    f->args[0]);
 	if (!flags_confirm(f, what))

@@ -26,6 +26,7 @@ static const struct cli_command commands[] = {
 	{ "group", cmd_group, "profile groups and their entries" },
 	{ "status", cmd_status, "say what is in force, and where" },
 	{ "node", cmd_node, "the nodes: list, join, revoke" },
+	{ "dev", cmd_dev, "a controller and nodes on this machine, to try" },
 	{ "version", cmd_version, "print the version" },
 };
 

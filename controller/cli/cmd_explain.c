@@ -9,13 +9,15 @@
 
 #include "controller/cli/cli.h"
 #include "controller/cli/load.h"
+#include "controller/cli/online.h"
 #include "controller/policy/explain.h"
 #include "proto/base/err.h"
 
 static const char explain_help[] =
-"usage: postern explain -f DOC --from A --to B [FLAGS]\n"
+"usage: postern explain [-f DOC] --from A --to B [FLAGS]\n"
 "       postern explain --cases FILE\n\n"
-"  -f DOC             a policy document, a folder of them, or -\n"
+"  -f DOC             a policy document, a folder of them, or -; without\n"
+"                     it the controller is asked: --addr, --token-file\n"
 "  --from A           envelope sender; '' is the null sender\n"
 "  --to B             envelope recipient; may be given again\n"
 "  --header-from H    header From; absent: as the sender, '': none\n"
@@ -33,7 +35,7 @@ static const char explain_help[] =
 
 enum { OPT_FROM = 256, OPT_TO, OPT_HEADER_FROM, OPT_HEADER_NAME, OPT_IP,
     OPT_HOST, OPT_AUTH, OPT_AT, OPT_GREYLIST, OPT_STAGE, OPT_CASES,
-    OPT_HELP };
+    OPT_HELP, OPT_ADDR, OPT_TOKEN };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -48,6 +50,8 @@ static const struct option options[] = {
 	{ "greylist", required_argument, NULL, OPT_GREYLIST },
 	{ "stage", required_argument, NULL, OPT_STAGE },
 	{ "cases", required_argument, NULL, OPT_CASES },
+	{ "addr", required_argument, NULL, OPT_ADDR },
+	{ "token-file", required_argument, NULL, OPT_TOKEN },
 	{ "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -60,14 +64,19 @@ struct asked {
 	const char *to[TO_MAX];
 	size_t to_n;
 	const char *file, *cases;
+	struct flags online;	/* where the controller is */
 	bool json, help;
 };
 
-static int
-usage(const char *text)
+static void
+set_online(struct asked *a, const char *name, const char *value)
 {
-	fprintf(stderr, "postern: %s; \"--help\" says more\n", text);
-	return CLI_USAGE;
+	struct flags *f = &a->online;
+
+	if (f->n == FLAGS_MAX)
+		return;
+	snprintf(f->set[f->n].name, sizeof(f->set[0].name), "%s", name);
+	f->set[f->n++].value = value;
 }
 
 static int
@@ -86,15 +95,17 @@ set_option(struct asked *a, int opt, const char *value)
 	case OPT_STAGE: a->q.stage = value; return 0;
 	case OPT_CASES: a->cases = value; return 0;
 	case OPT_HELP: a->help = true; return 0;
+	case OPT_ADDR: set_online(a, "addr", value); return 0;
+	case OPT_TOKEN: set_online(a, "token-file", value); return 0;
 	case OPT_TO:
 		if (a->to_n == TO_MAX)
-			return usage("at most 100 recipients");
+			return usage_error("at most 100 recipients");
 		a->to[a->to_n++] = value;
 		return 0;
 	case 'o':
 		a->json = strcmp(value, "json") == 0;
 		return a->json || strcmp(value, "table") == 0 ? 0 :
-		    usage("-o is table or json");
+		    usage_error("-o is table or json");
 	default:
 		return CLI_USAGE;
 	}
@@ -111,7 +122,7 @@ parse(struct asked *a, int argc, char **argv)
 			return rc;
 	}
 	if (optind < argc)
-		return usage("what is no flag has no meaning here");
+		return usage_error("what is no flag has no meaning here");
 	return 0;
 }
 
@@ -167,6 +178,56 @@ ask_all(struct asked *a, const struct items *items,
 	return status;
 }
 
+static void
+put_text(json_t *o, const char *key, const char *value)
+{
+	if (value != NULL)
+		json_object_set_new(o, key, json_string(value));
+}
+
+/* Ask the controller, for the policy in force. */
+static int
+ask_controller(const struct asked *a)
+{
+	json_t *body = json_object(), *to = json_array(), *whole, *answer;
+	const json_t *list;
+	int status = 0, rc;
+	size_t i;
+
+	for (i = 0; i < a->to_n; i++)
+		json_array_append_new(to, json_string(a->to[i]));
+	json_object_set_new(body, "to", to);
+	put_text(body, "from", a->q.from);
+	put_text(body, "header_from", a->q.header_from);
+	put_text(body, "header_name", a->q.header_name);
+	put_text(body, "ip", a->q.ip);
+	put_text(body, "host", a->q.host);
+	put_text(body, "auth_user", a->q.auth_user);
+	put_text(body, "at", a->q.at);
+	put_text(body, "greylist", a->q.greylist);
+	put_text(body, "stage", a->q.stage);
+	rc = client_call(&a->online, "POST", "/v1/explain", body, &whole);
+	json_decref(body);
+	if (rc != CLI_OK)
+		return rc;
+	list = json_object_get(whole, "answers");
+	if (list == NULL)
+		print_answer(a, whole);
+	else if (a->json)
+		print_answer(a, a->to_n == 1 ? json_array_get(list, 0) :
+		    list);
+	json_array_foreach(list, i, answer) {
+		if (!a->json)
+			print_answer(a, answer);
+		if (explain_exit(answer) > status)
+			status = explain_exit(answer);
+	}
+	if (list == NULL)
+		status = explain_exit(whole);
+	json_decref(whole);
+	return status;
+}
+
 /* Load and compile path, then run with it. */
 static int
 with_policy(const char *path, struct asked *a)
@@ -219,8 +280,10 @@ cmd_explain(int argc, char **argv)
 		}
 		return differ ? CLI_DIFFERS : CLI_OK;
 	}
-	if (a.file == NULL || a.q.from == NULL || a.to_n == 0)
-		return usage("explain needs -f, --from and --to");
+	if (a.q.from == NULL || a.to_n == 0)
+		return usage_error("explain needs --from and --to");
+	if (a.file == NULL)
+		return ask_controller(&a);
 	return with_policy(a.file, &a);
 }
 
@@ -234,6 +297,6 @@ cmd_check(int argc, char **argv)
 		return CLI_OK;
 	}
 	if (argc != 2)
-		return usage("check needs one document");
+		return usage_error("check needs one document");
 	return with_policy(argv[1], NULL);
 }

@@ -21,9 +21,13 @@ cmd_version(int argc, char **argv)
 static const struct cli_command commands[] = {
 	{ "explain", cmd_explain, "say what a message's verdict is, and why" },
 	{ "check", cmd_check, "read and compile a policy document" },
+	{ "init", cmd_init, "make the groups and policies to begin with" },
 	{ "apply", cmd_apply, "bring the policy to what documents say" },
 	{ "diff", cmd_diff, "say what apply would change" },
 	{ "group", cmd_group, "profile groups and their entries" },
+	{ "sender", cmd_sender, "users' own lists of senders" },
+	{ "message", cmd_message, "search what was refused, and why" },
+	{ "revision", cmd_revision, "who changed what, when and why" },
 	{ "status", cmd_status, "say what is in force, and where" },
 	{ "node", cmd_node, "the nodes: list, join, revoke" },
 	{ "dev", cmd_dev, "a controller and nodes on this machine, to try" },

@@ -1,0 +1,123 @@
+/*
+ * cmd_message.c - postern message: what happened to a message, and why.
+ */
+#include <stdio.h>
+
+#include "controller/cli/cli.h"
+#include "controller/cli/online.h"
+#include "controller/cli/output.h"
+#include "controller/policy/explain.h"
+
+#define COLUMNS(c) c, sizeof(c) / sizeof((c)[0])
+
+static const struct column list_columns[] = {
+	{ "ID", "id" }, { "TIME", "time" }, { "STATUS", "status" },
+	{ "REASON", "reason" }, { "POLICY", "policy" }, { "FROM", "from" },
+	{ "TO", "to" }, { "CLIENT", "client_ip" }, { "NODE", "node" },
+};
+
+static const struct column show_columns[] = {
+	{ "id", "id" }, { "time", "time" }, { "node", "node" },
+	{ "version", "version" }, { "verdict", "verdict" },
+	{ "status", "status" }, { "reason", "reason" }, { "type", "type" },
+	{ "info", "info" }, { "level", "level" }, { "policy", "policy" },
+	{ "narrative", "narrative" }, { "entry", "entry" },
+	{ "from", "from" }, { "to", "to" }, { "primary", "primary" },
+	{ "header from", "header_from" },
+};
+
+static const struct column more_columns[] = {
+	{ "client", "client_ip" }, { "client name", "client_name" },
+	{ "helo", "helo" }, { "user", "sasl_user" },
+	{ "code", "reply.code" }, { "enhanced", "reply.enhanced" },
+	{ "reply", "reply.text" }, { "enforcement", "enforcement" },
+	{ "would", "would" }, { "repeats", "repeats" },
+	{ "queue id", "queue_id" }, { "instance", "instance" },
+};
+
+/* Nothing found proves something only as far as nodes were heard. */
+static void
+say_nothing_found(const json_t *answer)
+{
+	const json_t *heard = json_object_get(answer, "heard"), *node;
+	size_t i;
+
+	printf("no message fits, of %lld searched\n",
+	    json_integer_value(json_object_get(answer, "searched")));
+	if (json_array_size(heard) == 0)
+		puts("no node was heard, so this proves nothing");
+	json_array_foreach(heard, i, node)
+		printf("%s was heard until %s\n", text_of(node, "node"),
+		    text_of(node, "until"));
+}
+
+static int
+message_search(struct flags *f)
+{
+	json_t *answer, *list;
+	struct buf path;
+	int rc;
+
+	buf_init(&path, 65536);
+	buf_puts(&path, "/v1/messages");
+	client_query(&path, f, "from to status reason policy node since until "
+	    "id limit before");
+	rc = client_call(f, "GET", path.data, NULL, &answer);
+	buf_fini(&path);
+	if (rc != CLI_OK)
+		return rc;
+	list = json_object_get(answer, "messages");
+	if (json_array_size(list) == 0 && f->format == FORMAT_TABLE)
+		say_nothing_found(answer);
+	else
+		output_list(f, answer, list, COLUMNS(list_columns));
+	if (f->format == FORMAT_TABLE && *text_of(answer, "next") != '\0')
+		printf("more with --before %s\n", text_of(answer, "next"));
+	rc = json_array_size(list) == 0 ? CLI_DIFFERS : CLI_OK;
+	json_decref(answer);
+	return rc;
+}
+
+static int
+message_show(struct flags *f)
+{
+	const json_t *trace;
+	json_t *answer;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 0);
+	buf_puts(&b, "/v1/messages/");
+	client_escape(&b, f->args[0]);
+	rc = client_call(f, "GET", b.data, NULL, &answer);
+	buf_reset(&b);
+	if (rc == CLI_OK)
+		output_object(f, answer, COLUMNS(show_columns));
+	if (rc == CLI_OK && f->format == FORMAT_TABLE) {
+		output_object(f, answer, COLUMNS(more_columns));
+		trace = json_object_get(answer, "explain");
+		if (json_is_object(trace)) {
+			puts("\nunder the policy in force now:");
+			explain_table(trace, &b);
+			fwrite(b.data, 1, b.len, stdout);
+		}
+	}
+	json_decref(answer);
+	buf_fini(&b);
+	return rc;
+}
+
+static const struct verb verbs[] = {
+	{ "search", "from= to= status= reason= policy= node= since= until= "
+	    "id= limit= before=", 0, 0, message_search, "[--from A] [--to B] "
+	    "[--status rejected|deferred|observed] [--reason R] "
+	    "[--policy ID] [--node N] [--since TIME] [--until TIME] "
+	    "[--id ID] [--limit N] [--before NEXT]" },
+	{ "show", "", 1, 1, message_show, "ID" },
+};
+
+int
+cmd_message(int argc, char **argv)
+{
+	return run_verb(COLUMNS(verbs), argc, argv);
+}

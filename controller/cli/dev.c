@@ -101,9 +101,9 @@ start_controller(struct dev *d, bool *stop)
 {
 	static const struct dev_keep keep[] = {
 		{ "api", "--api", "127.0.0.1:0" },
-		{ "control", "--control", NULL },
-		{ "events", "--events", NULL },
-		{ "enroll", "--enroll", NULL },
+		{ "control", "--control", "tcp://127.0.0.1:*" },
+		{ "events", "--events", "tcp://127.0.0.1:*" },
+		{ "enroll", "--enroll", "tcp://127.0.0.1:*" },
 	};
 	struct dev_child *c = &d->child[0];
 	const char *api;

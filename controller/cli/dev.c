@@ -201,15 +201,16 @@ wait_converged(struct dev *d, bool *stop)
 	int rc = 0;
 
 	while (rc == 0 && !*stop) {
-		json_t *status, *nodes;
-		long long n;
+		json_t *answer, *node;
+		long long n = 0;
+		size_t i;
 
-		rc = client_call(&d->api, "GET", "/v1/status", NULL, &status);
+		rc = client_call(&d->api, "GET", "/v1/nodes", NULL, &answer);
 		if (rc != CLI_OK)
 			return rc;
-		nodes = json_object_get(status, "nodes");
-		n = json_integer_value(json_object_get(nodes, "converged"));
-		json_decref(status);
+		json_array_foreach(json_object_get(answer, "nodes"), i, node)
+			n += json_is_true(json_object_get(node, "converged"));
+		json_decref(answer);
 		if (n >= d->nodes)
 			return 0;
 		if (clock_mono_ms() > end)

@@ -281,7 +281,7 @@ store_commit(struct store *s, const struct change *c,
 		    info->if_revision);
 	if (c->n == 0)
 		return 0;
-	items_copy(&items, &s->items);
+	items_over(&items, &s->items);
 	apply_change(&items, c);
 	rc = compile(&items, &next, why);
 	if (rc == 0) {
@@ -294,9 +294,9 @@ store_commit(struct store *s, const struct change *c,
 		return rc;
 	}
 	digest_final(&s->digest, s->prev_digest);
-	items_fini(&s->items);
+	items_fini(&items);
+	apply_change(&s->items, c);
 	records_fini(&s->records);
-	s->items = items;
 	s->records = next;
 	s->digest = digest;
 	*version = ++s->version;

@@ -138,7 +138,7 @@ api_commit(struct api_call *c, const struct change *ch, const char *action,
 
 	*version = before;
 	if (api_flag(c, "dry_run")) {
-		items_copy(&items, store_items(c->api->store));
+		items_over(&items, store_items(c->api->store));
 		apply_change(&items, ch);
 		rc = compile(&items, &records, &why);
 		if (rc == 0)

@@ -24,14 +24,18 @@ struct compiling {
 };
 
 /* One item taken apart. */
-struct parts { const char *kind, *a, *b; const struct item *item; };
+struct parts {
+	const char *kind, *a, *b;
+	const struct item *item;
+	bool first;		/* of its kind and first name */
+};
 
 static int
 fail(struct compiling *c, const struct item *it, int err, const char *text)
 {
-	if (it->file != NULL)
-		return diag_set(c->why, err, "%s:%d:%d: %s", it->file,
-		    it->line, it->column, text);
+	if (it->place != NULL)
+		return diag_set(c->why, err, "%s:%d:%d: %s", it->place->file,
+		    it->place->line, it->place->column, text);
 	return diag_set(c->why, err, "%s", text);
 }
 
@@ -133,38 +137,35 @@ by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/*
- * The second names of all items that follow with the same kind and first
- * name, as group numbers, rising.  Returns the index behind them.
- */
-static size_t
-gather_gids(struct compiling *c, size_t i, const char *kind, const char *a,
+/* The second names of all items with this kind and first name, as group
+ * numbers, rising. */
+static void
+gather_gids(struct compiling *c, const char *kind, const char *a,
     uint64_t *gid, size_t *n)
 {
 	char *prefix = item_key(kind, a, "");
+	struct items_cursor cur;
+	const struct item *it;
 
 	*n = 0;
-	for (; items_has_prefix(c->in, i, prefix); i++) {
+	for (it = items_first(&cur, c->in, prefix); it != NULL;
+	    it = items_next(&cur)) {
 		if (*n < MODEL_ENTRY_GROUPS_MAX)
-			gid[*n] = model_gid(c->in->item[i].key +
-			    strlen(prefix));
+			gid[*n] = model_gid(it->key + strlen(prefix));
 		(*n)++;
 	}
 	free(prefix);
 	if (*n <= MODEL_ENTRY_GROUPS_MAX)
 		qsort(gid, *n, sizeof(*gid), by_number);
-	return i;
 }
 
 static int
 on_group(struct compiling *c, const struct parts *p)
 {
 	uint64_t gid[MODEL_ENTRY_GROUPS_MAX];
-	char *first = item_key("nest", p->a, "");
 	size_t n;
 
-	gather_gids(c, items_seek(c->in, first), "nest", p->a, gid, &n);
-	free(first);
+	gather_gids(c, "nest", p->a, gid, &n);
 	if (n > MODEL_ENTRY_GROUPS_MAX)
 		return fail(c, p->item, ERR_TOOBIG,
 		    "a group may be in at most 64 groups directly");
@@ -175,12 +176,14 @@ on_group(struct compiling *c, const struct parts *p)
 }
 
 static int
-on_entry(struct compiling *c, const struct parts *p, size_t *i)
+on_entry(struct compiling *c, const struct parts *p)
 {
 	uint64_t gid[MODEL_ENTRY_GROUPS_MAX];
 	size_t n, k;
 
-	*i = gather_gids(c, *i, "entry", p->a, gid, &n);
+	if (!p->first)
+		return 0;	/* stands in the record of the first */
+	gather_gids(c, "entry", p->a, gid, &n);
 	if (n > MODEL_ENTRY_GROUPS_MAX)
 		return fail(c, p->item, ERR_TOOBIG,
 		    "an entry may be in at most 64 groups directly");
@@ -289,13 +292,14 @@ on_sender(struct compiling *c, const struct parts *p)
 }
 
 static int
-compile_item(struct compiling *c, const struct parts *p, size_t *i)
+compile_item(struct compiling *c, const struct parts *p)
 {
 	static const struct {
 		const char *kind;
 		int (*on)(struct compiling *c, const struct parts *p);
 	} kinds[] = {
 		{ "directory", on_directory }, { "domain", on_domain },
+		{ "entry", on_entry },
 		{ "freemail", on_name }, { "group", on_group },
 		{ "policy", on_policy }, { "protected", on_name },
 		{ "range", on_prefix }, { "return_path", on_name },
@@ -304,9 +308,6 @@ compile_item(struct compiling *c, const struct parts *p, size_t *i)
 	};
 	size_t k;
 
-	if (strcmp(p->kind, "entry") == 0)
-		return on_entry(c, p, i);
-	++*i;
 	if (strcmp(p->kind, "nest") == 0)
 		return 0;	/* stands in the record of the child */
 	for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
@@ -354,6 +355,8 @@ check_policy_groups(struct compiling *c, const struct parts *p)
 static int
 check_cycle(struct compiling *c, const struct parts *p)
 {
+	struct items_cursor cur;
+	const struct item *it;
 	struct items seen;
 	struct buf chain;
 	size_t head = 0;
@@ -368,10 +371,9 @@ check_cycle(struct compiling *c, const struct parts *p)
 	while (head < n && rc == 0) {
 		char *prefix = item_key("nest", queue[head++], "");
 
-		for (i = items_seek(c->in, prefix);
-		    items_has_prefix(c->in, i, prefix) && rc == 0; i++) {
-			const char *parent = c->in->item[i].key +
-			    strlen(prefix);
+		for (it = items_first(&cur, c->in, prefix);
+		    it != NULL && rc == 0; it = items_next(&cur)) {
+			const char *parent = it->key + strlen(prefix);
 
 			if (strcmp(parent, p->b) == 0) {
 				buf_printf(&chain, "group \"%s\" holds "
@@ -491,23 +493,33 @@ unite(struct compiling *c)
 	return 0;
 }
 
+/* Is it the first of its kind and first name?  last came before, or NULL. */
+static bool
+is_first(const struct item *last, const struct item *it)
+{
+	const char *p = strchr(it->key, ITEM_SEP);
+
+	if (last == NULL || p == NULL || (p = strchr(p + 1, ITEM_SEP)) == NULL)
+		return true;
+	return strncmp(last->key, it->key, (size_t)(p - it->key) + 1) != 0;
+}
+
 static int
 each_item(struct compiling *c, bool check)
 {
-	size_t i = 0;
+	struct items_cursor cur;
+	const struct item *it, *last = NULL;
 	int rc = 0;
 
-	while (i < c->in->n && rc == 0) {
-		struct parts p = { .item = &c->in->item[i] };
+	for (it = items_first(&cur, c->in, ""); it != NULL && rc == 0;
+	    it = items_next(&cur)) {
+		struct parts p = { .item = it, .first = is_first(last, it) };
 		char *mem;
 
-		item_split(p.item->key, &mem, &p.kind, &p.a, &p.b);
-		if (check) {
-			rc = check_item(c, &p);
-			i++;
-		} else
-			rc = compile_item(c, &p, &i);
+		item_split(it->key, &mem, &p.kind, &p.a, &p.b);
+		rc = check ? check_item(c, &p) : compile_item(c, &p);
 		free(mem);
+		last = it;
 	}
 	return rc;
 }

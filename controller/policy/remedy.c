@@ -1,6 +1,6 @@
 /*
- * remedy.c - proposes a change for a refusal, compiles a copy of the policy
- * with it and judges again.
+ * remedy.c - proposes a change for a refusal, compiles the policy with it and
+ * judges again.
  */
 #include "controller/policy/remedy.h"
 
@@ -21,20 +21,20 @@ struct remedy {
 static bool
 flips(struct remedy *m, const char *key, const char *value)
 {
-	struct items copy;
+	struct items trial;
 	struct records r;
 	struct verdict v = { .kind = VERDICT_REJECT };
 
-	items_copy(&copy, m->items);
+	items_over(&trial, m->items);
 	if (value == NULL)
-		items_del(&copy, key);
+		items_del(&trial, key);
 	else
-		items_put(&copy, key, value, "console");
-	if (compile(&copy, &r, NULL) == 0) {
+		items_put(&trial, key, value, "console");
+	if (compile(&trial, &r, NULL) == 0) {
 		records_decide(&r, m->env, m->now_us, m->stage, &v, NULL);
 		records_fini(&r);
 	}
-	items_fini(&copy);
+	items_fini(&trial);
 	return v.kind == VERDICT_ACCEPT;
 }
 

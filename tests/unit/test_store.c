@@ -122,10 +122,10 @@ commit_that_does_not_compile_writes_nothing(void **state)
 	assert_int_equal(put(f->s, "entry" S "bad.example" S "none", "{}",
 	    &v), ERR_INVAL);
 	assert_int_equal(store_version(f->s), 0);
-	assert_int_equal(store_items(f->s)->n, 0);
+	assert_int_equal(items_n(store_items(f->s)), 0);
 	store_close(&f->s);
 	assert_int_equal(store_open(&f->s, f->dir, NULL), 0);
-	assert_int_equal(store_items(f->s)->n, 0);
+	assert_int_equal(items_n(store_items(f->s)), 0);
 }
 
 static void

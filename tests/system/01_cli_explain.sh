@@ -1,35 +1,8 @@
 #!/usr/bin/env bash
 # 01_cli_explain.sh - the command line without a controller: exit statuses,
 # JSON by the contract, list files, messages with their places.
-set -u
-postern="${BUILD:-build}/postern"
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../lib/system.sh"
 acme=deploy/examples/acme.yaml
-
-# expect NAME STATUS COMMAND...: output is kept in $dir/out and $dir/err
-expect() {
-	local name=$1 want=$2 got
-	shift 2
-	"$@" >"$dir/out" 2>"$dir/err" </dev/null
-	got=$?
-	if [ "$got" = "$want" ]; then
-		echo "ok $name"
-	else
-		echo "not ok $name: status $got, expected $want"
-		cat "$dir/out" "$dir/err"
-	fi
-}
-
-# says NAME FILE TEXT: the kept output holds the text
-says() {
-	if grep -qF -- "$3" "$dir/$2"; then
-		echo "ok $1"
-	else
-		echo "not ok $1: no \"$3\" in:"
-		cat "$dir/$2"
-	fi
-}
 
 ask() {
 	"$postern" explain -f "$acme" --ip 198.51.100.7 "$@"
@@ -71,9 +44,9 @@ assert s["candidates"][0]["key"] == [0, 50, 20, 2, 0, -1, 1], s
 assert a["remedies"][0]["flips"] is True, a
 PY
 then
-	echo "ok json_is_by_the_contract"
+	ok json_is_by_the_contract
 else
-	echo "not ok json_is_by_the_contract"
+	not_ok json_is_by_the_contract "see above"
 fi
 
 # a list file beside the document that names it, and a folder of documents

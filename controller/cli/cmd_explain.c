@@ -3,6 +3,7 @@
  * a controller.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +147,7 @@ print_answer(const struct asked *a, const json_t *answer)
 
 /* Ask for each recipient; the worst answer is the exit status. */
 static int
-ask_all(struct asked *a, const struct items *items,
-    const struct records *records, struct diag *why)
+ask_all(struct asked *a, const struct records *records, struct diag *why)
 {
 	json_t *all = json_array();
 	int status = 0, rc = 0;
@@ -157,7 +157,7 @@ ask_all(struct asked *a, const struct items *items,
 		json_t *answer = NULL;
 
 		a->q.to = a->to[i];
-		rc = explain(items, records, &a->q, &answer, why);
+		rc = explain(records, &a->q, &answer, why);
 		if (rc < 0)
 			break;
 		if (explain_exit(answer) > status)
@@ -247,10 +247,11 @@ with_policy(const char *path, struct asked *a)
 		status = cli_exit_of(rc);
 	} else {
 		if (a != NULL)
-			status = ask_all(a, &items, &records, &why);
+			status = ask_all(a, &records, &why);
 		else
-			printf("%s: %zu records, %zu policies\n", path,
-			    records.n, tables_policies_n(records.tables));
+			printf("%s: %" PRIu64 " records, %zu policies\n",
+			    path, records_n(&records), tables_policies_n(
+			    records_tables(&records)));
 		records_fini(&records);
 	}
 	items_fini(&items);

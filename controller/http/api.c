@@ -140,7 +140,8 @@ api_commit(struct api_call *c, const struct change *ch, const char *action,
 	if (api_flag(c, "dry_run")) {
 		items_over(&items, store_items(c->api->store));
 		apply_change(&items, ch);
-		rc = compile(&items, &records, &why);
+		rc = compile_change(store_records(c->api->store), &items, ch,
+		    &records, NULL, &why);
 		if (rc == 0)
 			records_fini(&records);
 		items_fini(&items);

@@ -192,8 +192,7 @@ explain_one(struct api_call *c, const char *to, json_t **answer,
 		.stage = api_text(c, "stage", NULL),
 	};
 
-	return explain(store_items(c->api->store),
-	    store_records(c->api->store), &q, answer, why);
+	return explain(store_records(c->api->store), &q, answer, why);
 }
 
 void

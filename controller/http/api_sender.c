@@ -51,7 +51,7 @@ unlistable(const struct records *r, const struct entry *e, bool block)
 		return NULL;
 	buf_init(&key, 0);
 	record_key_text(&key, RECORD_FREE_MAIL, e->text);
-	free_mail = records_find(r, key.data, key.len) != NULL;
+	free_mail = records_has(r, key.data, key.len);
 	buf_fini(&key);
 	return free_mail ? "a free-mail domain cannot be blocked as a domain"
 	    : NULL;

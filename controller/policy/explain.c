@@ -209,10 +209,11 @@ verdict_json(const struct settings *s, const struct verdict *v)
 }
 
 int
-explain(const struct items *items, const struct records *r,
-    const struct question *q, json_t **out, struct diag *why)
+explain(const struct records *r, const struct question *q, json_t **out,
+    struct diag *why)
 {
-	const struct settings *s = tables_settings(r->tables);
+	const struct tables *tables = records_tables(r);
+	const struct settings *s = tables_settings(tables);
 	struct asked *a = xcalloc(1, sizeof(*a));
 	struct trace *trace = xmalloc(sizeof(*trace));
 	struct verdict v;
@@ -230,9 +231,9 @@ explain(const struct items *items, const struct records *r,
 	stages = json_array();
 	for (i = 0; i < trace->n; i++)
 		json_array_append_new(stages,
-		    stage_json(r->tables, &trace->stage[i]));
+		    stage_json(tables, &trace->stage[i]));
 	json_object_set_new(*out, "stages", stages);
-	json_object_set_new(*out, "remedies", remedies(items, &a->env, a->at_us,
+	json_object_set_new(*out, "remedies", remedies(r, &a->env, a->at_us,
 	    a->stage, &v));
 out:
 	free(a);

@@ -22,13 +22,13 @@ struct question {
 };
 
 /*
- * Answer q from items and the records compiled from them; *out is the object
- * of the contract, the caller decrefs it.  0, or ERR_INVAL when the question
+ * Answer q from records; *out is the object of the contract, the caller
+ * decrefs it.  0, or ERR_INVAL when the question
  * itself is malformed (ip, at, stage, greylist, header_from); malformed
  * envelope addresses are verdicts.
  */
-int explain(const struct items *items, const struct records *r,
-    const struct question *q, json_t **out, struct diag *why);
+int explain(const struct records *r, const struct question *q, json_t **out,
+    struct diag *why);
 
 /* Exit status of an answer: accept 0, reject 1, defer 10, hold 11. */
 int explain_exit(const json_t *answer);

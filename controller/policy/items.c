@@ -10,7 +10,6 @@
  */
 #include "controller/policy/items.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,16 +24,6 @@ void
 items_init(struct items *s)
 {
 	memset(s, 0, sizeof(*s));
-}
-
-void
-items_over(struct items *s, const struct items *base)
-{
-	/* a walk merges two sets, not more */
-	assert(base->base == NULL);
-	items_init(s);
-	s->base = base;
-	s->n = base->n;
 }
 
 static void
@@ -65,7 +54,7 @@ items_n(const struct items *s)
 	return s->n;
 }
 
-/* --- places -------------------------------------------------------------- */
+/* --- places --- */
 
 /* The block that key is in or would go into; the set is not empty. */
 static size_t
@@ -159,7 +148,7 @@ items_get(const struct items *s, const char *key)
 	return s->base == NULL ? NULL : items_get(s->base, key);
 }
 
-/* --- changes ------------------------------------------------------------- */
+/* --- changes --- */
 
 static void
 add_block(struct items *s, size_t at)
@@ -299,6 +288,41 @@ items_del(struct items *s, const char *key)
 		take_out(s, at);
 }
 
+/* Put what over has itself, deletions included, into s. */
+static void
+put_own(struct items *s, const struct items *over)
+{
+	size_t b, i;
+
+	for (b = 0; b < over->blocks_n; b++)
+		for (i = 0; i < over->block[b]->n; i++) {
+			const struct item *it = over->block[b]->item[i];
+
+			if (it->value == NULL)
+				items_del(s, it->key);
+			else
+				items_put(s, it->key, it->value,
+				    it->managers);
+		}
+}
+
+void
+items_over(struct items *s, const struct items *base)
+{
+	items_init(s);
+	/* a walk merges two sets, not more */
+	s->base = base->base == NULL ? base : base->base;
+	s->n = s->base->n;
+	if (base->base != NULL)
+		put_own(s, base);
+}
+
+void
+items_merge(struct items *to, const struct items *over)
+{
+	put_own(to, over);
+}
+
 void
 item_set_place(struct item *it, const char *file, int line, int column)
 {
@@ -309,7 +333,7 @@ item_set_place(struct item *it, const char *file, int line, int column)
 	it->place = p;
 }
 
-/* --- walks --------------------------------------------------------------- */
+/* --- walks --- */
 
 /* The item a cursor stands at: the lower key of the two sets; where both have
  * it the upper set is right, and its deletions are stepped over. */
@@ -367,7 +391,7 @@ items_next(struct items_cursor *c)
 	return current(c);
 }
 
-/* --- keys ---------------------------------------------------------------- */
+/* --- keys --- */
 
 char *
 item_key(const char *kind, const char *a, const char *b)

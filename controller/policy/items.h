@@ -67,6 +67,8 @@ void items_fini(struct items *s);
 /* Show base, which must outlive s and not change meanwhile, with what is put
  * into s and deleted from it; base stays as it is. */
 void items_over(struct items *s, const struct items *base);
+/* Make to what over shows; over lies over it, or over a set equal to it. */
+void items_merge(struct items *to, const struct items *over);
 /* How many. */
 size_t items_n(const struct items *s);
 

@@ -17,6 +17,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/status", api_status, "policy in force" },
 	{ "POST", "/v1/init", api_init, "make the three groups to begin with" },
 	{ "POST", "/v1/apply", api_apply, "apply documents" },
+	{ "GET", "/v1/lint", api_lint, "findings on the policy in force" },
+	{ "GET", "/v1/export", api_export, "the policy as a document" },
 	{ "POST", "/v1/explain", api_explain, "a verdict and why" },
 	{ "GET", "/v1/groups", api_groups, "profile groups" },
 	{ "GET", "/v1/groups/*", api_group, "one group and its entries" },

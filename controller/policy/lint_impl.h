@@ -20,7 +20,7 @@ struct lint {
 	json_t *refused, *warnings;
 	size_t more;		/* findings beyond the limit */
 	bool cut;		/* a limit stopped the looking */
-	struct lint_policy *policy;	/* by type, then kind and text of from */
+	struct lint_policy *policy;	/* by type, kind and text of from */
 	size_t n, cap;
 };
 

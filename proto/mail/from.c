@@ -62,6 +62,8 @@ spec_parse(const struct spec *s, struct addr *a, bool *odd)
 	raw[n++] = '"';
 	raw[n++] = '@';
 	memcpy(raw + n, s->domain, s->domain_len);
+	/* where a replacement stands, a byte could not be read elsewhere */
+	*odd |= memmem(s->local, s->local_len, "\xef\xbf\xbd", 3) != NULL;
 	if (!s->local_bad && addr_parse(a, raw, n + s->domain_len, ADDR_TEXT,
 	    NULL) == 0)
 		return true;
@@ -102,11 +104,11 @@ emit(struct reader *r)
 	r->odd |= odd;
 	if (r->again && is_known(r, &a))
 		return;
+	f->malformed |= r->again;
 	if (f->n == FROM_MAX) {
 		f->more = r->stop = true;
 		return;
 	}
-	f->malformed |= r->again;
 	f->addr[f->n++] = a;
 	r->found++;
 }
@@ -160,7 +162,7 @@ mailbox_end(struct reader *r)
 	struct from *f = r->f;
 
 	spec_end(r);
-	r->odd |= r->angle || (r->any && r->found != 1);
+	r->odd |= !r->stop && (r->angle || (r->any && r->found != 1));
 	if (!f->named && !r->again) {
 		if (!r->angled)		/* that was the address itself */
 			f->raw_len = r->group_len;
@@ -215,8 +217,10 @@ on_word(struct reader *r, int tok)
 	name_add(r, r->x.text, r->x.len, quoted);
 	if (s->state == AT_DOMAIN) {
 		if (r->x.gap || s->domain_len == 0 ||
-		    s->domain[s->domain_len - 1] != '.')
+		    s->domain[s->domain_len - 1] != '.') {
 			emit(r);
+			r->odd = true;
+		}
 		if (s->domain_len == 0 ||
 		    s->domain[s->domain_len - 1] != '.')
 			spec_reset(s);
@@ -416,7 +420,7 @@ from_add(struct from *f, const char *value, size_t len)
 	}
 	f->bytes += len;
 	read_field(&r, value, len, true);
-	f->malformed |= r.odd || f->n == r.first;
+	f->malformed |= r.odd || (f->n == r.first && !r.stop);
 	if (!r.x.special || r.stop)
 		return;
 	second.again = true;

@@ -115,6 +115,8 @@ enclosed(struct lex *x, char close, bool *unclosed)
 	}
 	x->text = x->p + 1;
 	x->len = (size_t)(end - x->text);
+	for (; x->p < end; x->p++)
+		x->odd |= is_control(*x->p) && !is_space(*x->p);
 	x->p = end + 1;
 	return true;
 }

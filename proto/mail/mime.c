@@ -13,7 +13,7 @@
  * which would load any converter that the sender of a message names.
  */
 static const char *const charsets[] = {
-	"utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "iso-8859-3",
+	"utf-8", "iso-8859-1", "iso-8859-2", "iso-8859-3",
 	"iso-8859-4", "iso-8859-5", "iso-8859-6", "iso-8859-7", "iso-8859-8",
 	"iso-8859-9", "iso-8859-10", "iso-8859-13", "iso-8859-14",
 	"iso-8859-15", "iso-8859-16", "windows-1250", "windows-1251",
@@ -33,8 +33,9 @@ known(const char *s, size_t len)
 		    strncasecmp(charsets[i], s, len) == 0)
 			return charsets[i];
 	}
-	/* the same by another name */
-	if (len == 4 && strncasecmp(s, "utf8", 4) == 0)
+	/* the same by another name, and what is part of it */
+	if ((len == 4 && strncasecmp(s, "utf8", 4) == 0) ||
+	    (len == 8 && strncasecmp(s, "us-ascii", 8) == 0))
 		return charsets[0];
 	return NULL;
 }

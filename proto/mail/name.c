@@ -52,6 +52,8 @@ flush(struct text *t, struct text *run, const char *charset)
 		    run->data, run->len, NULL, NULL, &n);
 		if (p != NULL)
 			put(t, (char *)p, n);
+		else	/* this system has no converter for it */
+			put(t, run->data, run->len);
 		free(p);
 	}
 	run->len = 0;

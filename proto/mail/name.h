@@ -21,10 +21,11 @@
  * Make the canonical form of raw: a name as written, without the quotes of a
  * header.  Adjacent encoded words join before their charset is decoded, so
  * that a character may be cut between them.  A word in a charset we do not
- * know stands as it is; bytes that are no text of their charset become
- * U+FFFD.  An empty name is fine.  Returns 0, or ERR_TOOBIG when raw or the
- * result is longer than the limits (out is then ""): such a name equals no
- * other.  Time is linear in len.  Does not block; libunistring allocates.
+ * know stands as it is; bytes that are no text of UTF-8 become U+FFFD, those
+ * of another charset "?".  An empty name is fine.  Returns 0, or ERR_TOOBIG
+ * when raw or the result is longer than the limits (out is then ""): such a
+ * name equals no other.  Time is linear in len.  libunistring allocates, and
+ * the C library reads a charset's converter from disk when first met.
  */
 int name_parse(char out[NAME_TEXT_MAX], const char *raw, size_t len,
     struct diag *why);

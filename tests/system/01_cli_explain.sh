@@ -23,6 +23,22 @@ says bad_time_says_what err '2026-06-15T12:00:00Z'
 expect unknown_command_is_usage 2 "$postern" explian
 says unknown_command_has_the_nearest err 'did you mean "explain"?'
 expect help_is_0 0 "$postern" explain --help
+printf 'To: al@acme.example\r\nFrom: "Al" <a@ok.example>,\r\n =?utf-8?q?Bo?= <B@BAD.example>\r\n\r\nFrom: c@bad.example\r\n' >"$dir/m.eml"
+expect eml_is_rejected_by_its_second_address 1 ask --from x@ok.example \
+    --to al@acme.example --eml "$dir/m.eml"
+says eml_shows_who_it_is_from out 'From a@ok.example, b@bad.example (al)'
+expect several_header_from_are_read 1 ask --from x@ok.example \
+    --to al@acme.example --header-from 'a@ok.example, "B" <b@bad.example>' \
+    --header-name ' BO ' -o json
+says several_header_from_are_in_json out '"b@bad.example"'
+says header_name_is_canonical out '"name": "bo"'
+expect header_of_two_readings_is_read 1 ask --from x@ok.example \
+    --to al@acme.example --header-from 'a@ok.example b@bad.example'
+says header_of_two_readings_says_so out 'malformed: it may be blocked'
+expect eml_and_header_from_is_usage 2 ask --from x@ok.example \
+    --to al@acme.example --eml "$dir/m.eml" --header-from a@ok.example
+expect no_eml_is_usage 2 ask --from x@ok.example --to al@acme.example \
+    --eml "$dir/none.eml"
 expect missing_file_is_3 3 "$postern" check "$dir/none.yaml"
 
 expect json_is_1 1 ask --from x@bad.example --to al@acme.example -o json

@@ -95,19 +95,17 @@ index_chunks(struct publication *p)
 }
 
 static int
-add_record(void *arg, struct bytes key, struct bytes val)
-{
-	return snapshot_add(arg, key.p, key.n, val.p, val.n);
-}
-
-static int
-cut(struct publication *p, struct store_view *v,
+cut(struct publication *p, const struct records *r,
     const struct publication *prev, struct manifest *m, struct diag *why)
 {
 	struct cutter t = { p, prev };
 	struct snapshot_writer *w = snapshot_writer_new(take_chunk, &t);
-	int rc = store_view_scan(v, add_record, w, why);
+	int rc = 0;
+	size_t i;
 
+	for (i = 0; i < r->n && rc == 0; i++)
+		rc = snapshot_add(w, r->r[i].key, r->r[i].key_len,
+		    r->r[i].val, r->r[i].val_len);
 	if (rc == 0)
 		rc = snapshot_finish(w, m);
 	snapshot_writer_free(&w);
@@ -140,13 +138,12 @@ sign(struct publication *p, const struct manifest *m,
 }
 
 int
-publish(struct publication **out, struct store *s,
+publish(struct publication **out, const struct store *s,
     const struct sign_key *publisher, const struct publication *prev,
     struct diag *why)
 {
-	struct manifest m = { 0 };
 	struct publication *p;
-	struct store_view *v;
+	struct manifest m = { 0 };
 	int rc;
 
 	*out = NULL;
@@ -156,10 +153,7 @@ publish(struct publication **out, struct store *s,
 	buf_init(&p->manifest, FRAME_MAX);
 	store_head(s, &p->head, NULL);
 	p->head.engine = DECIDE_ENGINE;
-	v = store_view_new(s);
-	rc = cut(p, v, prev, &m, why);
-	store_view_free(&v);
-	if (rc < 0)
+	if ((rc = cut(p, store_records(s), prev, &m, why)) < 0)
 		goto out;
 	m.version = p->head.version;
 	/* Two computations of one thing: never sign when they differ. */

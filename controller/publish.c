@@ -95,17 +95,19 @@ index_chunks(struct publication *p)
 }
 
 static int
-cut(struct publication *p, const struct records *r,
+add_record(void *arg, struct bytes key, struct bytes val)
+{
+	return snapshot_add(arg, key.p, key.n, val.p, val.n);
+}
+
+static int
+cut(struct publication *p, struct store_view *v,
     const struct publication *prev, struct manifest *m, struct diag *why)
 {
 	struct cutter t = { p, prev };
 	struct snapshot_writer *w = snapshot_writer_new(take_chunk, &t);
-	int rc = 0;
-	size_t i;
+	int rc = store_view_scan(v, add_record, w, why);
 
-	for (i = 0; i < r->n && rc == 0; i++)
-		rc = snapshot_add(w, r->r[i].key, r->r[i].key_len,
-		    r->r[i].val, r->r[i].val_len);
 	if (rc == 0)
 		rc = snapshot_finish(w, m);
 	snapshot_writer_free(&w);
@@ -138,12 +140,13 @@ sign(struct publication *p, const struct manifest *m,
 }
 
 int
-publish(struct publication **out, const struct store *s,
+publish(struct publication **out, struct store *s,
     const struct sign_key *publisher, const struct publication *prev,
     struct diag *why)
 {
-	struct publication *p;
 	struct manifest m = { 0 };
+	struct publication *p;
+	struct store_view *v;
 	int rc;
 
 	*out = NULL;
@@ -153,7 +156,10 @@ publish(struct publication **out, const struct store *s,
 	buf_init(&p->manifest, FRAME_MAX);
 	store_head(s, &p->head, NULL);
 	p->head.engine = DECIDE_ENGINE;
-	if ((rc = cut(p, store_records(s), prev, &m, why)) < 0)
+	v = store_view_new(s);
+	rc = cut(p, v, prev, &m, why);
+	store_view_free(&v);
+	if (rc < 0)
 		goto out;
 	m.version = p->head.version;
 	/* Two computations of one thing: never sign when they differ. */

@@ -23,7 +23,7 @@ struct publication;
  * has no version yet; ERR_TOOBIG: more chunks than a manifest takes;
  * ERR_INTERNAL.  *out is NULL on failure.
  */
-int publish(struct publication **out, const struct store *s,
+int publish(struct publication **out, struct store *s,
     const struct sign_key *publisher, const struct publication *prev,
     struct diag *why);
 /* *p may be NULL. */

@@ -1,12 +1,7 @@
 /*
- * store.c - opens the policy store, keeps items and records in memory, and
- * commits new versions.
- *
- * Keys: "i" item key -> managers NUL value; "v" u64 version -> revision JSON;
- * "d" u64 version -> the document as given; "h" -> u64 version, 32 digest;
- * "t" table NUL key -> row JSON; "m" see store_txn.c.
+ * store.c - opens the policy store and commits new versions.
  */
-#include "controller/store.h"
+#include "controller/store_impl.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,89 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "controller/store_txn.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
-
-struct store {
-	struct db *db;
-	char *dir;
-	int lock;
-	struct chain chain;
-	uint64_t version;
-	uint8_t prev_digest[DIGEST_LEN];
-	struct items items;
-	struct records records;
-	struct digest digest;
-};
-
-static void
-digest_records(const struct records *r, struct digest *d)
-{
-	size_t i;
-
-	digest_init(d);
-	for (i = 0; i < r->n; i++)
-		digest_add(d, r->r[i].key, r->r[i].key_len, r->r[i].val,
-		    r->r[i].val_len);
-}
-
-static int
-load_items(struct store *s, struct diag *why)
-{
-	struct db_iter *it = db_iter_new(s->db, NULL);
-	int rc;
-
-	items_init(&s->items);
-	for (db_iter_seek(it, "i", 1); db_iter_valid(it); db_iter_next(it)) {
-		struct bytes k = db_iter_key(it), v = db_iter_value(it);
-		struct buf key, val;
-		const char *nul = memchr(v.p, 0, v.n);
-
-		if (k.n < 2 || k.p[0] != 'i' || nul == NULL)
-			break;
-		buf_init(&key, 0);
-		buf_init(&val, 0);
-		buf_put(&key, k.p + 1, k.n - 1);
-		buf_put(&val, v.p, v.n);
-		items_put(&s->items, key.data, val.data + strlen(val.data) +
-		    1, val.data);
-		buf_fini(&key);
-		buf_fini(&val);
-	}
-	rc = db_iter_error(it, why);
-	db_iter_free(&it);
-	return rc;
-}
-
-/* The stored version must be what the items compile to. */
-static int
-load_head(struct store *s, struct diag *why)
-{
-	uint8_t digest[DIGEST_LEN];
-	struct bytes in;
-	struct buf b;
-	int rc;
-
-	digest_records(&s->records, &s->digest);
-	buf_init(&b, 0);
-	rc = db_get(s->db, NULL, "h", 1, true, &b, why);
-	if (rc == ERR_NOENT) {
-		buf_fini(&b);
-		return 0;
-	}
-	in = bytes_of(b.data, b.len);
-	s->version = bytes_u64(&in);
-	digest_final(&s->digest, digest);
-	if (rc == 0 && (in.n != DIGEST_LEN ||
-	    memcmp(in.p, digest, DIGEST_LEN) != 0))
-		rc = diag_set(why, ERR_CORRUPT, "the policy of version %"
-		    PRIu64 " does not have its digest: restore the folder "
-		    "from its backup", s->version);
-	buf_fini(&b);
-	return rc;
-}
 
 int
 store_open(struct store **out, const char *dir, struct diag *why)
@@ -113,9 +28,7 @@ store_open(struct store **out, const char *dir, struct diag *why)
 	    (rc = file_lock_dir(dir, &s->lock, why)) < 0 ||
 	    (rc = db_open(&s->db, path, DB_CREATE, why)) < 0 ||
 	    (rc = chain_load(s->db, dir, &s->chain, why)) < 0 ||
-	    (rc = load_items(s, why)) < 0 ||
-	    (rc = compile(&s->items, &s->records, why)) < 0 ||
-	    (rc = load_head(s, why)) < 0) {
+	    (rc = store_load(s, why)) < 0) {
 		store_close(&s);
 		return rc;
 	}
@@ -131,8 +44,8 @@ store_close(struct store **sp)
 	if (s == NULL)
 		return;
 	db_close(&s->db);
-	items_fini(&s->items);
 	records_fini(&s->records);
+	items_fini(&s->items);
 	if (s->lock >= 0)
 		close(s->lock);
 	free(s->dir);
@@ -163,7 +76,7 @@ store_head(const struct store *s, struct head *out, struct digest *d)
 {
 	memset(out, 0, sizeof(*out));
 	out->version = s->version;
-	out->prev_version = s->version == 0 ? 0 : s->version - 1;
+	out->prev_version = s->prev_version;
 	memcpy(out->prev_digest, s->prev_digest, DIGEST_LEN);
 	out->count = s->digest.count;
 	out->record_format = RECORD_FORMAT;
@@ -172,8 +85,8 @@ store_head(const struct store *s, struct head *out, struct digest *d)
 		*d = s->digest;
 }
 
-static void
-version_key(struct buf *key, char cls, uint64_t version)
+void
+store_version_key(struct buf *key, char cls, uint64_t version)
 {
 	buf_putc(key, cls);
 	buf_put_u64(key, version);
@@ -207,10 +120,65 @@ put_items(struct txn *t, const struct change *c)
 	buf_fini(&val);
 }
 
+void
+store_put_record(struct txn *t, const void *key, size_t key_len,
+    const void *val, size_t val_len)
+{
+	struct buf k;
+
+	buf_init(&k, 0);
+	buf_putc(&k, 'r');
+	buf_put(&k, key, key_len);
+	if (val == NULL)
+		val = "";
+	txn_put(t, k.data, k.len, val, val_len);
+	buf_fini(&k);
+}
+
+static void
+put_records(struct txn *t, const struct records_diff *diff)
+{
+	struct buf key;
+	size_t i;
+
+	buf_init(&key, 0);
+	for (i = 0; i < diff->n; i++) {
+		const struct record_diff *d = &diff->d[i];
+
+		if (d->has_after) {
+			store_put_record(t, d->key, d->key_len, d->after,
+			    d->after_len);
+			continue;
+		}
+		buf_reset(&key);
+		buf_putc(&key, 'r');
+		buf_put(&key, d->key, d->key_len);
+		txn_del(t, key.data, key.len);
+	}
+	buf_fini(&key);
+}
+
+static void
+change_digest(struct digest *d, const struct records_diff *diff)
+{
+	size_t i;
+
+	for (i = 0; i < diff->n; i++) {
+		const struct record_diff *x = &diff->d[i];
+
+		if (x->has_before)
+			digest_sub(d, x->key, x->key_len, x->before,
+			    x->before_len);
+		if (x->has_after)
+			digest_add(d, x->key, x->key_len, x->after,
+			    x->after_len);
+	}
+}
+
 /* The revision as people read it later. */
 static char *
 revision_json(uint64_t version, const struct change *c,
-    const struct commit *info, const uint8_t digest[DIGEST_LEN], size_t n)
+    const struct commit *info, const uint8_t digest[DIGEST_LEN], uint64_t n)
 {
 	char now[CLOCK_TEXT_LEN], hex[DIGEST_LEN * 2 + 1], *text;
 	struct buf changes;
@@ -230,46 +198,61 @@ revision_json(uint64_t version, const struct change *c,
 	return text;
 }
 
+/* A version on its way: what it changes and where it arrives. */
+struct step {
+	uint64_t version;
+	const struct change *c;
+	const struct commit *info;
+	const struct records_diff *diff;
+	struct digest digest;
+};
+
 static int
-write_version(struct store *s, const struct change *c,
-    const struct commit *info, const struct records *r,
-    const struct digest *d, struct diag *why)
+write_version(struct store *s, const struct step *n, struct diag *why)
 {
-	uint64_t version = s->version + 1;
 	uint8_t digest[DIGEST_LEN];
-	struct buf key, val;
+	struct log_step log;
+	struct buf key;
 	struct txn t;
 	char *json;
+	int rc;
 
-	digest_final(d, digest);
-	json = revision_json(version, c, info, digest, r->n);
+	digest_final(&n->digest, digest);
+	json = revision_json(n->version, n->c, n->info, digest,
+	    n->digest.count);
 	buf_init(&key, 0);
-	buf_init(&val, 0);
 	txn_begin(&t, &s->chain);
-	put_items(&t, c);
-	version_key(&key, 'v', version);
+	put_items(&t, n->c);
+	put_records(&t, n->diff);
+	store_version_key(&key, 'v', n->version);
 	txn_put(&t, key.data, key.len, json, strlen(json));
-	if (info->document != NULL) {
+	if (n->info->document != NULL) {
 		buf_reset(&key);
-		version_key(&key, 'd', version);
-		txn_put(&t, key.data, key.len, info->document,
-		    strlen(info->document));
+		store_version_key(&key, 'd', n->version);
+		txn_put(&t, key.data, key.len, n->info->document,
+		    strlen(n->info->document));
 	}
-	buf_put_u64(&val, version);
-	buf_put(&val, digest, DIGEST_LEN);
-	txn_put(&t, "h", 1, val.data, val.len);
+	store_log_put(s, &t, n->version, &n->digest, n->diff, &log);
+	store_put_head(&t, n->version, &n->digest);
 	buf_fini(&key);
-	buf_fini(&val);
 	free(json);
-	return txn_commit(&t, s->db, s->dir, &s->chain, why);
+	if ((rc = txn_commit(&t, s->db, s->dir, &s->chain, why)) < 0)
+		return rc;
+	store_log_done(s, &log);
+	digest_final(&s->digest, s->prev_digest);
+	s->prev_version = s->version;
+	s->version = n->version;
+	s->digest = n->digest;
+	return 0;
 }
 
 int
 store_commit(struct store *s, const struct change *c,
     const struct commit *info, uint64_t *version, struct diag *why)
 {
-	struct records next = { 0 };
-	struct digest digest;
+	struct step n = { .version = s->version + 1, .c = c, .info = info };
+	struct records_diff diff;
+	struct records next;
 	struct items items;
 	int rc;
 
@@ -281,128 +264,43 @@ store_commit(struct store *s, const struct change *c,
 		    info->if_revision);
 	if (c->n == 0)
 		return 0;
-	items_copy(&items, &s->items);
+	items_over(&items, &s->items);
 	apply_change(&items, c);
-	rc = compile(&items, &next, why);
-	if (rc == 0) {
-		digest_records(&next, &digest);
-		rc = write_version(s, c, info, &next, &digest, why);
-	}
+	rc = compile_change(&s->records, &items, c, &next, &diff, why);
 	if (rc < 0) {
 		items_fini(&items);
-		records_fini(&next);
 		return rc;
 	}
-	digest_final(&s->digest, s->prev_digest);
-	items_fini(&s->items);
-	records_fini(&s->records);
-	s->items = items;
-	s->records = next;
-	s->digest = digest;
-	*version = ++s->version;
-	return 0;
-}
-
-int
-store_revision(struct store *s, uint64_t version, bool with_document,
-    struct buf *out, struct diag *why)
-{
-	struct buf key, text, document;
-	json_t *o;
-	char *json;
-	int rc;
-
-	buf_init(&key, 0);
-	buf_init(&text, 0);
-	buf_init(&document, 0);
-	version_key(&key, 'v', version);
-	rc = db_get(s->db, NULL, key.data, key.len, true, &text, why);
-	if (rc == ERR_NOENT)
-		diag_set(why, rc, "there is no revision %" PRIu64, version);
-	if (rc < 0)
-		goto out;
-	o = json_loads(text.data, 0, NULL);
-	key.data[0] = 'd';
-	if (with_document && db_get(s->db, NULL, key.data, key.len, true,
-	    &document, NULL) == 0)
-		json_object_set_new(o, "document",
-		    json_string(document.data));
-	json = json_dumps(o, JSON_COMPACT);
-	buf_puts(out, json == NULL ? "null" : json);
-	free(json);
-	json_decref(o);
-out:
-	buf_fini(&key);
-	buf_fini(&text);
-	buf_fini(&document);
+	n.diff = &diff;
+	n.digest = s->digest;
+	change_digest(&n.digest, &diff);
+	if ((rc = write_version(s, &n, why)) == 0) {
+		items_merge(&s->items, &items);
+		records_merge(&s->records, &next);
+		*version = s->version;
+	} else
+		records_fini(&next);
+	records_diff_fini(&diff);
+	items_fini(&items);
 	return rc;
 }
 
-static void
-row_key(struct buf *key, const char *table, const char *name)
-{
-	buf_init(key, 0);
-	buf_putc(key, 't');
-	buf_puts(key, table);
-	buf_putc(key, '\0');
-	buf_puts(key, name);
-}
-
 int
-store_row_put(struct store *s, const char *table, const char *name,
-    const char *json, struct diag *why)
+store_adopt(struct store *s, uint64_t at_least, const struct commit *info,
+    uint64_t *version, struct diag *why)
 {
-	struct buf key;
-	struct txn t;
-
-	row_key(&key, table, name);
-	txn_begin(&t, &s->chain);
-	txn_put(&t, key.data, key.len, json, strlen(json));
-	buf_fini(&key);
-	return txn_commit(&t, s->db, s->dir, &s->chain, why);
-}
-
-int
-store_row_del(struct store *s, const char *table, const char *name,
-    struct diag *why)
-{
-	struct buf key;
-	struct txn t;
-
-	row_key(&key, table, name);
-	txn_begin(&t, &s->chain);
-	txn_del(&t, key.data, key.len);
-	buf_fini(&key);
-	return txn_commit(&t, s->db, s->dir, &s->chain, why);
-}
-
-int
-store_row_scan(struct store *s, const char *table, store_row_fn fn,
-    void *arg, struct diag *why)
-{
-	struct db_iter *it = db_iter_new(s->db, NULL);
-	struct buf prefix;
+	struct change none = { 0 };
+	struct records_diff diff = { 0 };
+	struct step n = { .version = at_least + 1, .c = &none, .info = info,
+	    .diff = &diff, .digest = s->digest };
 	int rc;
 
-	row_key(&prefix, table, "");
-	for (db_iter_seek(it, prefix.data, prefix.len); db_iter_valid(it);
-	    db_iter_next(it)) {
-		struct bytes k = db_iter_key(it), v = db_iter_value(it);
-		struct buf name, json;
-
-		if (k.n < prefix.len ||
-		    memcmp(k.p, prefix.data, prefix.len) != 0)
-			break;
-		buf_init(&name, 0);
-		buf_init(&json, 0);
-		buf_put(&name, k.p + prefix.len, k.n - prefix.len);
-		buf_put(&json, v.p, v.n);
-		fn(arg, name.data, json.data);
-		buf_fini(&name);
-		buf_fini(&json);
-	}
-	rc = db_iter_error(it, why);
-	db_iter_free(&it);
-	buf_fini(&prefix);
+	*version = s->version;
+	if (at_least >= UINT64_MAX / 2 || at_least < s->version)
+		return diag_set(why, ERR_CONFLICT, "version %" PRIu64 " is "
+		    "not above %" PRIu64 ", which is in force", at_least,
+		    s->version);
+	if ((rc = write_version(s, &n, why)) == 0)
+		*version = s->version;
 	return rc;
 }

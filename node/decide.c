@@ -118,25 +118,6 @@ make_envelope(struct decider *d, const struct policy_request *q)
 	    q->sasl_username.len > 0;
 }
 
-static void
-fetch(struct decider *d, struct ruleset *r, size_t from)
-{
-	uint8_t key[RECORD_KEY_MAX];
-	struct bytes value;
-	size_t i;
-
-	for (i = from; i < d->want.n; i++) {
-		size_t len = want_key_write(&d->want.key[i], key);
-		int rc = ruleset_get(r, key, len, &d->scratch, &value);
-
-		if (rc == 0)
-			facts_set(&d->facts, i, FACT_FOUND, value.p, value.n);
-		else
-			facts_set(&d->facts, i, rc == ERR_NOENT ?
-			    FACT_ABSENT : FACT_ERROR, NULL, 0);
-	}
-}
-
 static enum stage
 stage_of(const struct decider *d, const struct settings *s)
 {
@@ -189,13 +170,13 @@ evaluate(struct decider *d, struct ruleset *r, struct verdict *v)
 		inside_fault(v, REASON_INTERNAL);
 		return;
 	}
-	fetch(d, r, 0);
+	ruleset_fetch(r, &d->want, 0, &d->facts, &d->scratch);
 	first = d->want.n;
 	if (want_second(t, &d->env, &d->facts, &d->want) < 0) {
 		inside_fault(v, REASON_INTERNAL);
 		return;
 	}
-	fetch(d, r, first);
+	ruleset_fetch(r, &d->want, first, &d->facts, &d->scratch);
 	judge(t, &d->env, &d->want, &d->facts, clock_wall_us(),
 	    stage_of(d, tables_settings(t)), v, NULL);
 }

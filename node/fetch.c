@@ -346,12 +346,12 @@ fetch_build(struct fetch *f, struct ruleset **out, struct diag *why)
 	/* Opened once aside: what does not load never gets a version's name. */
 	if ((rc = ruleset_open(out, path, f->id->root, why)) < 0)
 		return rc;
-	ruleset_close(out);
+	ruleset_unref(out);
 	if ((rc = sets_install(f->dir, f->head.version, path, why)) < 0 ||
 	    (rc = ruleset_open(out, path, f->id->root, why)) < 0)
 		return rc;
 	if ((rc = ratchet_save(f->dir, f->head.version, why)) < 0) {
-		ruleset_close(out);
+		ruleset_unref(out);
 		return rc;
 	}
 	drop_others(f);

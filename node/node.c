@@ -68,7 +68,7 @@ on_ruleset(void *arg, struct ruleset *r)
 	unused = n->slot;
 	n->slot = r;
 	pthread_mutex_unlock(&n->slot_lock);
-	ruleset_close(&unused);
+	ruleset_unref(&unused);
 	uv_async_send(&n->wake);
 }
 
@@ -92,7 +92,7 @@ enforce(struct node *n, struct ruleset *r)
 	log_info("ruleset.enforced", F_U("version", h->version),
 	    F_U("records", h->count),
 	    F_U("policies", tables_policies_n(ruleset_tables(r))));
-	ruleset_close(&old);
+	ruleset_unref(&old);
 	if (n->sync != NULL) {
 		sync_enforced(n->sync, h);
 		sets_prune(n->conf->dir, h->version);
@@ -344,8 +344,8 @@ stop_parts(struct node *n)
 	uv_loop_close(&n->loop);
 	front_free(&n->front);
 	decide_free(&n->decider);
-	ruleset_close(&n->ruleset);
-	ruleset_close(&n->slot);
+	ruleset_unref(&n->ruleset);
+	ruleset_unref(&n->slot);
 	buf_fini(&n->encoded);
 	identity_free(&n->id);
 	pthread_mutex_destroy(&n->slot_lock);

@@ -4,16 +4,17 @@
 #include "node/ruleset.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/db.h"
 #include "proto/base/err.h"
-#include "proto/policy/decide.h"
 #include "proto/wire/frame.h"
 
 struct ruleset {
+	atomic_int refs;
 	struct db *db;
 	struct tables *tables;
 	struct head head;
@@ -68,6 +69,26 @@ ruleset_get(struct ruleset *r, const void *key, size_t key_len,
 		return ERR_CORRUPT;
 	return check(r, key, key_len, bytes_of(scratch->data, scratch->len),
 	    value);
+}
+
+void
+ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
+    struct facts *f, struct buf *scratch)
+{
+	uint8_t key[RECORD_KEY_MAX];
+	struct bytes value;
+	size_t i;
+
+	for (i = from; i < w->n; i++) {
+		size_t len = want_key_write(&w->key[i], key);
+		int rc = ruleset_get(r, key, len, scratch, &value);
+
+		if (rc == 0)
+			facts_set(f, i, FACT_FOUND, value.p, value.n);
+		else
+			facts_set(f, i, rc == ERR_NOENT ? FACT_ABSENT :
+			    FACT_ERROR, NULL, 0);
+	}
 }
 
 const struct tables *
@@ -200,28 +221,37 @@ ruleset_open(struct ruleset **out, const char *dir,
 	struct buf b;
 	int rc;
 
+	atomic_init(&r->refs, 1);
 	buf_init(&b, FRAME_MAX);
 	if ((rc = db_open(&r->db, dir, DB_PARANOID, why)) < 0 ||
 	    (rc = load_complete(r, &b, why)) < 0 ||
 	    (rc = load_head(r, root, &b, why)) < 0 ||
 	    (rc = load_tables(r, why)) < 0) {
 		diag_prefix(why, rc, "%s", dir);
-		ruleset_close(&r);
+		ruleset_unref(&r);
 	} else
 		*out = r;
 	buf_fini(&b);
 	return rc;
 }
 
+struct ruleset *
+ruleset_ref(struct ruleset *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
 void
-ruleset_close(struct ruleset **rp)
+ruleset_unref(struct ruleset **rp)
 {
 	struct ruleset *r = *rp;
 
-	if (r == NULL)
+	*rp = NULL;
+	if (r == NULL || atomic_fetch_sub_explicit(&r->refs, 1,
+	    memory_order_acq_rel) > 1)
 		return;
 	tables_free(&r->tables);
 	db_close(&r->db);
 	free(r);
-	*rp = NULL;
 }

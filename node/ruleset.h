@@ -20,6 +20,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
+#include "proto/policy/decide.h"
 #include "proto/policy/tables.h"
 #include "proto/wire/keys.h"
 #include "proto/wire/message.h"
@@ -42,7 +43,15 @@ struct ruleset;
  */
 int ruleset_open(struct ruleset **out, const char *dir,
     const uint8_t root[SIGN_PUBLIC_LEN], struct diag *why);
-void ruleset_close(struct ruleset **r);
+
+/*
+ * A view of a set never changes, so any thread may read one that it holds;
+ * who holds it across a question keeps it by one reference of his own, and
+ * finishes on it whatever comes meanwhile.  ruleset_ref() returns r; both may
+ * be called on any thread.
+ */
+struct ruleset *ruleset_ref(struct ruleset *r);
+void ruleset_unref(struct ruleset **r);
 
 /* Its small classes and its head, borrowed. */
 const struct tables *ruleset_tables(const struct ruleset *r);
@@ -54,6 +63,14 @@ const struct head *ruleset_head(const struct ruleset *r);
  */
 int ruleset_get(struct ruleset *r, const void *key, size_t key_len,
     struct buf *scratch, struct bytes *value);
+
+/*
+ * Look up the keys of w from number `from` on, all in one go, and enter what
+ * was found, that it is absent, or the error into f.  Blocks on the disk at
+ * most.
+ */
+void ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
+    struct facts *f, struct buf *scratch);
 
 /* The 8 bytes that stand behind a value. */
 void ruleset_hash(const uint8_t hash_key[RULESET_KEY_LEN], const void *key,

@@ -72,7 +72,7 @@ sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
 		path_of(dir, v[i], path);
 		rc = ruleset_open(out, path, root, &reason);
 		if (rc == 0 && ruleset_head(*out)->version != v[i]) {
-			ruleset_close(out);
+			ruleset_unref(out);
 			rc = diag_set(&reason, ERR_CORRUPT, "%s holds another "
 			    "version", path);
 		}

@@ -156,7 +156,7 @@ free_all(struct sync *s)
 		sock_ctx_free(&s->ctx);
 	uplink_free(&s->uplink);
 	fetch_free(&s->fetch);
-	ruleset_close(&s->build_result);
+	ruleset_unref(&s->build_result);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	pthread_mutex_destroy(&s->lock);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controller/cli/cli.h"
+#include "controller/cli/findings.h"
 #include "controller/cli/load.h"
 #include "controller/cli/online.h"
 #include "controller/cli/output.h"
@@ -20,6 +21,9 @@ static const char apply_help[] =
 "  --dry-run          print what would change; 1 if anything would\n"
 "  --take-over        adopt what another manager holds\n"
 "  --prune-limit N    allow up to N deletions\n"
+"  --accept-directory-loss N  addresses of a directory that validates\n"
+"                     recipients which may go; 2 % and at most 20\n"
+"  --accept-list-loss groups may lose more than a fifth of their entries\n"
 "  --if-revision N    only if version N is in force\n"
 "  --message TEXT     why, for the revision\n"
 "  --wait[=30s]       until every node enforces it; 8 if some do not\n";
@@ -28,7 +32,8 @@ static const char diff_help[] =
 "usage: postern diff -f FILE|DIR|- [-f ...] [--set NAME]\n\n"
 "Prints what apply would change; exit status 1 if anything would.\n";
 
-#define DIFF_FLAGS " file= set= take-over prune-limit= "
+#define DIFF_FLAGS " file= set= take-over prune-limit= " \
+	"accept-directory-loss= accept-list-loss "
 
 static int
 make_body(const struct flags *f, json_t **out)
@@ -36,7 +41,7 @@ make_body(const struct flags *f, json_t **out)
 	const char *paths[PATHS_MAX];
 	json_t *body, *documents, *lists;
 	struct diag why = { "" };
-	long long limit;
+	long long limit, loss;
 	size_t n = 0;
 	int rc;
 
@@ -44,7 +49,8 @@ make_body(const struct flags *f, json_t **out)
 		n++;
 	if (n == 0 || f->args_n > 0)
 		return usage_error("which documents? say -f FILE");
-	if (flag_number(f, "prune-limit", -1, &limit) != 0)
+	if (flag_number(f, "prune-limit", -1, &limit) != 0 ||
+	    flag_number(f, "accept-directory-loss", -1, &loss) != 0)
 		return CLI_USAGE;
 	if ((rc = load_texts(paths, n, &documents, &lists, &why)) < 0)
 		return fail(cli_exit_of(rc), "%s", why.text);
@@ -54,6 +60,11 @@ make_body(const struct flags *f, json_t **out)
 	    flag(f, "take-over") != NULL);
 	if (limit >= 0)
 		json_object_set_new(body, "prune_limit", json_integer(limit));
+	if (loss >= 0)
+		json_object_set_new(body, "accept_directory_loss",
+		    json_integer(loss));
+	if (flag(f, "accept-list-loss") != NULL)
+		json_object_set_new(body, "accept_list_loss", json_true());
 	if ((rc = put_change_flags(f, body)) != 0) {
 		json_decref(body);
 		return rc;
@@ -81,8 +92,11 @@ apply_documents(const struct flags *f, bool dry)
 	changed = json_is_true(json_object_get(answer, "changed"));
 	version = (uint64_t)json_integer_value(json_object_get(answer,
 	    "version"));
-	if (!output_whole(f, answer) && dry)
-		fputs(text_of(answer, "summary"), stdout);
+	if (!output_whole(f, answer)) {
+		if (dry)
+			fputs(text_of(answer, "summary"), stdout);
+		print_findings(json_object_get(answer, "findings"), stderr);
+	}
 	json_decref(answer);
 	if (dry)
 		return changed ? CLI_DIFFERS : CLI_OK;

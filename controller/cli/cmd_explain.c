@@ -3,6 +3,7 @@
  * a controller.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,10 @@
 #include "controller/cli/cli.h"
 #include "controller/cli/load.h"
 #include "controller/cli/online.h"
+#include "controller/policy/eml.h"
 #include "controller/policy/explain.h"
 #include "proto/base/err.h"
+#include "proto/base/file.h"
 
 static const char explain_help[] =
 "usage: postern explain [-f DOC] --from A --to B [FLAGS]\n"
@@ -21,7 +24,8 @@ static const char explain_help[] =
 "  --from A           envelope sender; '' is the null sender\n"
 "  --to B             envelope recipient; may be given again\n"
 "  --header-from H    header From; absent: as the sender, '': none\n"
-"  --header-name N    its display name\n"
+"  --header-name N    its display name; absent: as --header-from has it\n"
+"  --eml FILE         header From as the message in this file has it\n"
 "  --ip IP            the connecting client\n"
 "  --host NAME        its forward-confirmed name\n"
 "  --auth-user U      authenticated as U\n"
@@ -35,7 +39,7 @@ static const char explain_help[] =
 
 enum { OPT_FROM = 256, OPT_TO, OPT_HEADER_FROM, OPT_HEADER_NAME, OPT_IP,
     OPT_HOST, OPT_AUTH, OPT_AT, OPT_GREYLIST, OPT_STAGE, OPT_CASES,
-    OPT_HELP, OPT_ADDR, OPT_TOKEN };
+    OPT_EML, OPT_HELP, OPT_ADDR, OPT_TOKEN };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -44,6 +48,7 @@ static const struct option options[] = {
 	{ "header-from", required_argument, NULL, OPT_HEADER_FROM },
 	{ "header-name", required_argument, NULL, OPT_HEADER_NAME },
 	{ "ip", required_argument, NULL, OPT_IP },
+	{ "eml", required_argument, NULL, OPT_EML },
 	{ "host", required_argument, NULL, OPT_HOST },
 	{ "auth-user", required_argument, NULL, OPT_AUTH },
 	{ "at", required_argument, NULL, OPT_AT },
@@ -63,7 +68,7 @@ struct asked {
 	struct question q;
 	const char *to[TO_MAX];
 	size_t to_n;
-	const char *file, *cases;
+	const char *file, *cases, *eml;
 	struct flags online;	/* where the controller is */
 	bool json, help;
 };
@@ -87,6 +92,7 @@ set_option(struct asked *a, int opt, const char *value)
 	case OPT_FROM: a->q.from = value; return 0;
 	case OPT_HEADER_FROM: a->q.header_from = value; return 0;
 	case OPT_HEADER_NAME: a->q.header_name = value; return 0;
+	case OPT_EML: a->eml = value; return 0;
 	case OPT_IP: a->q.ip = value; return 0;
 	case OPT_HOST: a->q.host = value; return 0;
 	case OPT_AUTH: a->q.auth_user = value; return 0;
@@ -146,8 +152,7 @@ print_answer(const struct asked *a, const json_t *answer)
 
 /* Ask for each recipient; the worst answer is the exit status. */
 static int
-ask_all(struct asked *a, const struct items *items,
-    const struct records *records, struct diag *why)
+ask_all(struct asked *a, const struct records *records, struct diag *why)
 {
 	json_t *all = json_array();
 	int status = 0, rc = 0;
@@ -157,7 +162,7 @@ ask_all(struct asked *a, const struct items *items,
 		json_t *answer = NULL;
 
 		a->q.to = a->to[i];
-		rc = explain(items, records, &a->q, &answer, why);
+		rc = explain(records, &a->q, &answer, why);
 		if (rc < 0)
 			break;
 		if (explain_exit(answer) > status)
@@ -228,6 +233,28 @@ ask_controller(const struct asked *a)
 	return status;
 }
 
+/* Take the header From of the message file; header keeps the text. */
+static int
+read_message(struct asked *a, struct buf *header)
+{
+	struct buf message;
+	struct diag why;
+	int rc;
+
+	if (a->q.header_from != NULL)
+		return usage_error("--eml and --header-from say the same");
+	buf_init(&message, 0);
+	rc = file_read(a->eml, EML_MAX, &message, &why);
+	if (rc == 0) {
+		eml_from(message.data, message.len, header);
+		buf_putc(header, '\0');
+		a->q.header_from = (char *)header->data;
+	} else
+		fprintf(stderr, "postern: %s\n", why.text);
+	buf_fini(&message);
+	return rc == 0 ? CLI_OK : CLI_USAGE;
+}
+
 /* Load and compile path, then run with it. */
 static int
 with_policy(const char *path, struct asked *a)
@@ -247,10 +274,11 @@ with_policy(const char *path, struct asked *a)
 		status = cli_exit_of(rc);
 	} else {
 		if (a != NULL)
-			status = ask_all(a, &items, &records, &why);
+			status = ask_all(a, &records, &why);
 		else
-			printf("%s: %zu records, %zu policies\n", path,
-			    records.n, tables_policies_n(records.tables));
+			printf("%s: %" PRIu64 " records, %zu policies\n",
+			    path, records_n(&records), tables_policies_n(
+			    records_tables(&records)));
 		records_fini(&records);
 	}
 	items_fini(&items);
@@ -262,6 +290,7 @@ int
 cmd_explain(int argc, char **argv)
 {
 	struct asked a = { 0 };
+	struct buf header;
 	struct diag why;
 	bool differ = false;
 	int rc = parse(&a, argc, argv);
@@ -282,9 +311,14 @@ cmd_explain(int argc, char **argv)
 	}
 	if (a.q.from == NULL || a.to_n == 0)
 		return usage_error("explain needs --from and --to");
-	if (a.file == NULL)
-		return ask_controller(&a);
-	return with_policy(a.file, &a);
+	buf_init(&header, 0);
+	if (a.eml != NULL)
+		rc = read_message(&a, &header);
+	if (rc == CLI_OK)
+		rc = a.file == NULL ? ask_controller(&a) :
+		    with_policy(a.file, &a);
+	buf_fini(&header);
+	return rc;
 }
 
 int

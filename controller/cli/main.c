@@ -24,6 +24,8 @@ static const struct cli_command commands[] = {
 	{ "init", cmd_init, "make the groups and policies to begin with" },
 	{ "apply", cmd_apply, "bring the policy to what documents say" },
 	{ "diff", cmd_diff, "say what apply would change" },
+	{ "lint", cmd_lint, "say what is dangerous or useless in a policy" },
+	{ "export", cmd_export, "print the policy in force as a document" },
 	{ "group", cmd_group, "profile groups and their entries" },
 	{ "sender", cmd_sender, "users' own lists of senders" },
 	{ "message", cmd_message, "search what was refused, and why" },

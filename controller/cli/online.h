@@ -13,6 +13,8 @@
 
 /* Each runs one noun: argv[0] is its name; returns the exit status. */
 int cmd_init(int argc, char **argv);
+int cmd_lint(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_group(int argc, char **argv);

@@ -17,6 +17,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/status", api_status, "policy in force" },
 	{ "POST", "/v1/init", api_init, "make the three groups to begin with" },
 	{ "POST", "/v1/apply", api_apply, "apply documents" },
+	{ "GET", "/v1/lint", api_lint, "findings on the policy in force" },
+	{ "GET", "/v1/export", api_export, "the policy as a document" },
 	{ "POST", "/v1/explain", api_explain, "a verdict and why" },
 	{ "GET", "/v1/groups", api_groups, "profile groups" },
 	{ "GET", "/v1/groups/*", api_group, "one group and its entries" },
@@ -138,9 +140,10 @@ api_commit(struct api_call *c, const struct change *ch, const char *action,
 
 	*version = before;
 	if (api_flag(c, "dry_run")) {
-		items_copy(&items, store_items(c->api->store));
+		items_over(&items, store_items(c->api->store));
 		apply_change(&items, ch);
-		rc = compile(&items, &records, &why);
+		rc = compile_change(store_records(c->api->store), &items, ch,
+		    &records, NULL, &why);
 		if (rc == 0)
 			records_fini(&records);
 		items_fini(&items);

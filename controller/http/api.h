@@ -79,12 +79,23 @@ json_int_t api_number(const struct api_call *c, const char *key,
 int api_commit(struct api_call *c, const struct change *ch,
     const char *action, const char *document, uint64_t *version);
 
+/*
+ * What lint says of the policy with ch made on it; wanted are the items of
+ * the documents, for the places of findings; *out is the caller's.  0;
+ * ERR_INVAL: a finding refuses the change, which was answered, and *out is
+ * NULL.
+ */
+int api_lint_change(struct api_call *c, const struct change *ch,
+    const struct items *wanted, json_t **out);
+
 /* The handlers, by resource. */
 void api_version(struct api_call *c);
 void api_status(struct api_call *c);
 void api_apply(struct api_call *c);
 void api_explain(struct api_call *c);
 void api_init(struct api_call *c);
+void api_lint(struct api_call *c);
+void api_export(struct api_call *c);
 void api_groups(struct api_call *c);
 void api_group(struct api_call *c);
 void api_group_edit(struct api_call *c);

@@ -29,11 +29,12 @@ static json_t *
 policies_of(const struct items *items, const char *group)
 {
 	json_t *list = json_array();
-	size_t i;
+	struct items_cursor cur;
+	const struct item *it;
 
-	for (i = items_seek(items, "policy" ITEM_SEP_S);
-	    items_has_prefix(items, i, "policy" ITEM_SEP_S); i++) {
-		json_t *p = json_loads(items->item[i].value, 0, NULL);
+	for (it = items_first(&cur, items, "policy" ITEM_SEP_S); it != NULL;
+	    it = items_next(&cur)) {
+		json_t *p = json_loads(it->value, 0, NULL);
 		const char *from = json_string_value(json_object_get(
 		    json_object_get(p, "from"), "group"));
 		const char *to = json_string_value(json_object_get(
@@ -42,7 +43,7 @@ policies_of(const struct items *items, const char *group)
 		if ((from != NULL && strcmp(from, group) == 0) ||
 		    (to != NULL && strcmp(to, group) == 0))
 			json_array_append_new(list,
-			    json_string(items->item[i].key + 7));
+			    json_string(it->key + 7));
 		json_decref(p);
 	}
 	return list;
@@ -68,26 +69,57 @@ split_pair(const char *key, const char **first)
 	return strchr(a, ITEM_SEP) + 1;
 }
 
+/* How many entries a group has itself. */
+struct group_count { const char *name; json_int_t n; };
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct group_count *)a)->name,
+	    ((const struct group_count *)b)->name);
+}
+
+/* All groups by name, with their counts from one walk; caller frees. */
+static struct group_count *
+count_entries(const struct items *items, size_t *n)
+{
+	struct group_count *list = NULL, *found;
+	struct items_cursor cur;
+	const struct item *it;
+	const char *entry;
+	size_t cap = 0;
+
+	*n = 0;
+	for (it = items_first(&cur, items, "group" ITEM_SEP_S); it != NULL;
+	    it = items_next(&cur)) {
+		list = xgrow(list, &cap, *n + 1, sizeof(*list));
+		list[(*n)++] = (struct group_count){ it->key + 6, 0 };
+	}
+	for (it = items_first(&cur, items, "entry" ITEM_SEP_S);
+	    it != NULL && *n > 0; it = items_next(&cur)) {
+		struct group_count want = { split_pair(it->key, &entry), 0 };
+
+		found = bsearch(&want, list, *n, sizeof(*list), by_name);
+		if (found != NULL)
+			found->n++;
+	}
+	return list;
+}
+
 void
 api_groups(struct api_call *c)
 {
 	const struct items *items = store_items(c->api->store);
 	json_t *list = json_array();
-	size_t i, k;
+	struct group_count *group;
+	size_t i, n;
 
-	for (i = items_seek(items, "group" ITEM_SEP_S);
-	    items_has_prefix(items, i, "group" ITEM_SEP_S); i++) {
-		const char *name = items->item[i].key + 6, *entry;
-		json_int_t n = 0;
-
-		for (k = items_seek(items, "entry" ITEM_SEP_S);
-		    items_has_prefix(items, k, "entry" ITEM_SEP_S); k++)
-			n += strcmp(split_pair(items->item[k].key, &entry),
-			    name) == 0;
+	group = count_entries(items, &n);
+	for (i = 0; i < n; i++)
 		json_array_append_new(list, json_pack("{s:s, s:I, s:o}",
-		    "name", name, "entries", n, "policies",
-		    policies_of(items, name)));
-	}
+		    "name", group[i].name, "entries", group[i].n, "policies",
+		    policies_of(items, group[i].name)));
+	free(group);
 	api_reply(c, json_pack("{s:o}", "groups", list));
 }
 
@@ -96,12 +128,12 @@ static json_t *
 nested(const struct items *items, const char *group, bool children)
 {
 	json_t *list = json_array();
-	size_t i;
+	struct items_cursor cur;
+	const struct item *it;
 
-	for (i = items_seek(items, "nest" ITEM_SEP_S);
-	    items_has_prefix(items, i, "nest" ITEM_SEP_S); i++) {
-		const char *child, *parent = split_pair(items->item[i].key,
-		    &child);
+	for (it = items_first(&cur, items, "nest" ITEM_SEP_S); it != NULL;
+	    it = items_next(&cur)) {
+		const char *child, *parent = split_pair(it->key, &child);
 		size_t n = (size_t)(parent - child) - 1;
 
 		if (children && strcmp(parent, group) == 0)
@@ -117,8 +149,9 @@ void
 api_group(struct api_call *c)
 {
 	const struct items *items = store_items(c->api->store);
+	struct items_cursor cur;
+	const struct item *it;
 	json_t *list;
-	size_t i;
 
 	if (!has_group(items, c->tail)) {
 		api_error(c, 404, "not_found", "there is no group \"%s\"",
@@ -126,9 +159,8 @@ api_group(struct api_call *c)
 		return;
 	}
 	list = json_array();
-	for (i = items_seek(items, "entry" ITEM_SEP_S);
-	    items_has_prefix(items, i, "entry" ITEM_SEP_S); i++) {
-		const struct item *it = &items->item[i];
+	for (it = items_first(&cur, items, "entry" ITEM_SEP_S); it != NULL;
+	    it = items_next(&cur)) {
 		const char *entry, *group = split_pair(it->key, &entry);
 
 		if (strcmp(group, c->tail) != 0)
@@ -180,6 +212,8 @@ static void
 edit_replace(struct api_call *c, struct edit *e)
 {
 	const struct items *items = store_items(c->api->store);
+	struct items_cursor cur;
+	const struct item *it;
 	struct items named;
 	size_t i;
 
@@ -198,9 +232,8 @@ edit_replace(struct api_call *c, struct edit *e)
 		items_put(&named, key, "", "");
 		free(key);
 	}
-	for (i = items_seek(items, "entry" ITEM_SEP_S);
-	    items_has_prefix(items, i, "entry" ITEM_SEP_S); i++) {
-		const struct item *it = &items->item[i];
+	for (it = items_first(&cur, items, "entry" ITEM_SEP_S); it != NULL;
+	    it = items_next(&cur)) {
 		const char *entry;
 
 		if (strcmp(split_pair(it->key, &entry), c->tail) != 0 ||
@@ -255,8 +288,9 @@ api_group_delete(struct api_call *c)
 	const struct items *items = store_items(c->api->store);
 	json_t *policies = policies_of(items, c->tail);
 	struct change ch = { 0 };
+	struct items_cursor cur;
+	const struct item *it;
 	uint64_t version;
-	size_t i;
 
 	if (!has_group(items, c->tail))
 		api_error(c, 404, "not_found", "there is no group \"%s\"",
@@ -266,8 +300,8 @@ api_group_delete(struct api_call *c)
 		    "\"%s\": change that first", json_string_value(
 		    json_array_get(policies, 0)), c->tail);
 	else {
-		for (i = 0; i < items->n; i++) {
-			const struct item *it = &items->item[i];
+		for (it = items_first(&cur, items, ""); it != NULL;
+		    it = items_next(&cur)) {
 			const char *kind, *a, *b;
 			char *mem;
 
@@ -297,8 +331,10 @@ api_entry(struct api_call *c)
 	json_t *groups = json_array(), *policies = json_array();
 	struct entry entry;
 	struct diag why;
+	struct items_cursor cur;
+	const struct item *it;
 	char *prefix;
-	size_t i, k;
+	size_t k;
 
 	if (entry_parse(&entry, c->tail, strlen(c->tail), &why) < 0) {
 		api_error(c, 400, "usage", "\"%s\": %s", c->tail, why.text);
@@ -307,14 +343,14 @@ api_entry(struct api_call *c)
 		return;
 	}
 	prefix = item_key("entry", entry.text, "");
-	for (i = items_seek(items, prefix);
-	    items_has_prefix(items, i, prefix); i++) {
-		const char *group = items->item[i].key + strlen(prefix);
+	for (it = items_first(&cur, items, prefix); it != NULL;
+	    it = items_next(&cur)) {
+		const char *group = it->key + strlen(prefix);
 		json_t *named = policies_of(items, group), *id;
 
 		json_array_append_new(groups, json_pack("{s:s, s:o}",
 		    "group", group, "managers",
-		    managers_json(items->item[i].managers)));
+		    managers_json(it->managers)));
 		json_array_foreach(named, k, id)
 			json_array_append(policies, id);
 		json_decref(named);

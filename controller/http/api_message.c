@@ -34,7 +34,7 @@ message_json(const struct api_call *c, const struct message *m)
 	const struct event *e = &m->event;
 	const struct reply_info *info = reply_info(e->reason);
 	const struct policy *p = tables_policy(
-	    store_records(c->api->store)->tables, e->policy);
+	    records_tables(store_records(c->api->store)), e->policy);
 	char at[CLOCK_TEXT_LEN];
 	json_t *o;
 
@@ -144,8 +144,7 @@ explain_now(struct api_call *c, const struct event *e, json_t *o)
 	    .stage = "rcpt" };
 	json_t *answer = NULL;
 
-	if (explain(store_items(c->api->store),
-	    store_records(c->api->store), &q, &answer, NULL) < 0)
+	if (explain(store_records(c->api->store), &q, &answer, NULL) < 0)
 		return;
 	json_object_set(o, "remedies", json_object_get(answer, "remedies"));
 	json_object_set_new(o, "explain", answer);

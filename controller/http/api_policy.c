@@ -97,8 +97,10 @@ join_documents(const struct document *docs, size_t n)
 	return buf_steal(&out);
 }
 
+/* findings is consumed. */
 static void
-answer_change(struct api_call *c, const struct change *ch, uint64_t version)
+answer_change(struct api_call *c, const struct change *ch, uint64_t version,
+    json_t *findings)
 {
 	struct buf text, json;
 
@@ -107,9 +109,10 @@ answer_change(struct api_call *c, const struct change *ch, uint64_t version)
 	buf_puts(&text, "");
 	change_print(ch, &text);
 	change_json(ch, &json);
-	api_reply(c, json_pack("{s:b, s:I, s:o, s:s}", "changed", ch->n > 0,
-	    "version", (json_int_t)version, "changes",
-	    json_loads(json.data, 0, NULL), "summary", text.data));
+	api_reply(c, json_pack("{s:b, s:I, s:o, s:s, s:o}", "changed",
+	    ch->n > 0, "version", (json_int_t)version, "changes",
+	    json_loads(json.data, 0, NULL), "summary", text.data,
+	    "findings", findings));
 	buf_fini(&text);
 	buf_fini(&json);
 }
@@ -123,6 +126,7 @@ apply_items(struct api_call *c, const struct items *wanted,
 	struct apply_options o = { .manager = manager,
 	    .take_over = api_flag(c, "take_over"),
 	    .prune_limit = (long)api_number(c, "prune_limit", -1) };
+	json_t *findings = NULL;
 	struct change ch;
 	struct diag why;
 	uint64_t version;
@@ -137,8 +141,12 @@ apply_items(struct api_call *c, const struct items *wanted,
 		api_fail(c, rc, &why);
 		return;
 	}
-	if (api_commit(c, &ch, "apply", document, &version) == 0)
-		answer_change(c, &ch, version);
+	if (api_lint_change(c, &ch, wanted, &findings) == 0) {
+		if (api_commit(c, &ch, "apply", document, &version) == 0)
+			answer_change(c, &ch, version, findings);
+		else
+			json_decref(findings);
+	}
 	change_fini(&ch);
 }
 
@@ -192,8 +200,7 @@ explain_one(struct api_call *c, const char *to, json_t **answer,
 		.stage = api_text(c, "stage", NULL),
 	};
 
-	return explain(store_items(c->api->store),
-	    store_records(c->api->store), &q, answer, why);
+	return explain(store_records(c->api->store), &q, answer, why);
 }
 
 void

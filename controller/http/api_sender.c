@@ -15,11 +15,11 @@ api_senders(struct api_call *c)
 	const char *user = httpd_query(c->req, "user");
 	const char *sender = httpd_query(c->req, "sender");
 	json_t *list = json_array();
-	size_t i;
+	struct items_cursor cur;
+	const struct item *it;
 
-	for (i = items_seek(items, "sender" ITEM_SEP_S);
-	    items_has_prefix(items, i, "sender" ITEM_SEP_S); i++) {
-		const struct item *it = &items->item[i];
+	for (it = items_first(&cur, items, "sender" ITEM_SEP_S); it != NULL;
+	    it = items_next(&cur)) {
 		const char *kind, *a, *b;
 		char *mem;
 		json_t *o;
@@ -51,7 +51,7 @@ unlistable(const struct records *r, const struct entry *e, bool block)
 		return NULL;
 	buf_init(&key, 0);
 	record_key_text(&key, RECORD_FREE_MAIL, e->text);
-	free_mail = records_find(r, key.data, key.len) != NULL;
+	free_mail = records_has(r, key.data, key.len);
 	buf_fini(&key);
 	return free_mail ? "a free-mail domain cannot be blocked as a domain"
 	    : NULL;

@@ -129,8 +129,8 @@ conflict(const struct item *old, const struct item *want, struct diag *why)
 	shown_key(old->key, name, sizeof(name));
 	return diag_set(why, ERR_CONFLICT, "%s%s%s is held by %s: change it "
 	    "there, or adopt it with --take-over",
-	    want->file == NULL ? "" : want->file,
-	    want->file == NULL ? "" : ": ", name, old->managers);
+	    want->place == NULL ? "" : want->place->file,
+	    want->place == NULL ? "" : ": ", name, old->managers);
 }
 
 /* An item that both have. */
@@ -177,10 +177,13 @@ static int
 check_prune(const struct items *force, const struct apply_options *o,
     const struct change *c, struct diag *why)
 {
-	size_t mine = 0, most, i;
+	struct items_cursor cur;
+	const struct item *it;
+	size_t mine = 0, most;
 
-	for (i = 0; i < force->n; i++)
-		mine += holds(force->item[i].managers, o->manager);
+	for (it = items_first(&cur, force, ""); it != NULL;
+	    it = items_next(&cur))
+		mine += holds(it->managers, o->manager);
 	most = mine * PRUNE_PERCENT / 100;
 	if (most < PRUNE_LEAST)
 		most = PRUNE_LEAST;
@@ -198,23 +201,27 @@ int
 apply_plan(const struct items *force, const struct items *wanted,
     const struct apply_options *o, struct change *out, struct diag *why)
 {
-	size_t i = 0, k = 0;
+	struct items_cursor at_old, at_want;
+	const struct item *old = items_first(&at_old, force, "");
+	const struct item *want = items_first(&at_want, wanted, "");
 	int rc = 0;
 
 	memset(out, 0, sizeof(*out));
-	while (rc == 0 && (i < force->n || k < wanted->n)) {
-		int c = i == force->n ? 1 : k == wanted->n ? -1 :
-		    strcmp(force->item[i].key, wanted->item[k].key);
+	while (rc == 0 && (old != NULL || want != NULL)) {
+		int c = old == NULL ? 1 : want == NULL ? -1 :
+		    strcmp(old->key, want->key);
 
 		if (c < 0)
-			plan_gone(&force->item[i++], o, out);
-		else if (c > 0) {
-			const struct item *w = &wanted->item[k++];
-
-			change_add(out, w->key, NULL, w->value, o->manager);
-		} else
-			rc = plan_both(&force->item[i++], &wanted->item[k++],
-			    o, out, why);
+			plan_gone(old, o, out);
+		else if (c > 0)
+			change_add(out, want->key, NULL, want->value,
+			    o->manager);
+		else
+			rc = plan_both(old, want, o, out, why);
+		if (c <= 0)
+			old = items_next(&at_old);
+		if (c >= 0)
+			want = items_next(&at_want);
 	}
 	if (rc == 0)
 		rc = check_prune(force, o, out, why);

@@ -88,7 +88,7 @@ ask(const struct yaml *c, json_t **answer, struct diag *why)
 	if (rc == 0)
 		rc = compile(&items, &records, why);
 	if (rc == 0) {
-		rc = explain(&items, &records, &q, answer, why);
+		rc = explain(&records, &q, answer, why);
 		records_fini(&records);
 	}
 	items_fini(&items);

@@ -11,6 +11,7 @@
 #include "controller/policy/records_impl.h"
 #include "controller/policy/zone.h"
 #include "proto/base/err.h"
+#include "proto/mail/name.h"
 
 static int
 word_target(const char *word, struct target *t)
@@ -29,6 +30,7 @@ word_target(const char *word, struct target *t)
 static int
 parse_target(const json_t *j, struct target *t)
 {
+	char name[NAME_TEXT_MAX];
 	const char *key, *text;
 	json_t *v;
 	int k;
@@ -55,8 +57,12 @@ parse_target(const json_t *j, struct target *t)
 		return ERR_INVAL;
 	if (t->kind == TARGET_ATTRIBUTE)
 		t->value = xstrdup(text);
-	else
+	else if (t->kind != TARGET_DISPLAY_NAME)
 		t->text = xstrdup(text);
+	else if (name_parse(name, text, strlen(text), NULL) == 0)
+		t->text = xstrdup(name);
+	else
+		return ERR_INVAL;
 	if (t->kind == TARGET_GROUP)
 		t->gid = model_gid(t->text);
 	return 0;

@@ -82,13 +82,12 @@ reader_add(struct reader *r, const struct yaml *at, const char *kind,
 {
 	char *key = item_key(kind, a, b), *text = NULL;
 	const struct item *old = items_get(r->out, key);
-	struct item *it;
 	int rc = 0;
 
 	if (old != NULL) {
 		rc = reader_fail(r, at, "%s \"%s\"%s%s stands already in "
 		    "%s:%d", kind, a, b == NULL ? "" : " of ",
-		    b == NULL ? "" : b, old->file, old->line);
+		    b == NULL ? "" : b, old->place->file, old->place->line);
 		goto out;
 	}
 	text = value == NULL ? xstrdup("{}") : json_dumps(value,
@@ -97,10 +96,8 @@ reader_add(struct reader *r, const struct yaml *at, const char *kind,
 		rc = reader_fail(r, at, "the text is not valid UTF-8");
 		goto out;
 	}
-	it = items_put(r->out, key, text, "");
-	it->file = r->name;
-	it->line = at->line;
-	it->column = at->column;
+	item_set_place(items_put(r->out, key, text, ""), r->name, at->line,
+	    at->column);
 out:
 	json_decref(value);
 	free(key);

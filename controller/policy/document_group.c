@@ -7,20 +7,24 @@
 
 #include "controller/policy/reader.h"
 #include "proto/base/buf.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/mail/addr.h"
 #include "proto/policy/model.h"
 
-/* An entry that stands twice in one group is no error: lists overlap. */
+/* An entry that stands twice in one group is no error: lists overlap.  value
+ * is consumed. */
 static int
 add_entry(struct reader *r, const struct yaml *at, const char *group,
-    const struct entry *e)
+    const struct entry *e, json_t *value)
 {
 	char *key = item_key("entry", e->text, group);
 	int rc = 0;
 
 	if (items_get(r->out, key) == NULL)
-		rc = reader_add(r, at, "entry", e->text, group, NULL);
+		rc = reader_add(r, at, "entry", e->text, group, value);
+	else
+		json_decref(value);
 	free(key);
 	return rc;
 }
@@ -47,7 +51,7 @@ list_line(struct reader *r, const struct yaml *at, const char *group,
 	if (entry_parse(&e, p, len, &why) < 0)
 		return diag_set(r->why, ERR_INVAL, "%s:%zu:1: \"%.*s\": %s",
 		    path, line, len > 100 ? 100 : (int)len, p, why.text);
-	return add_entry(r, at, group, &e);
+	return add_entry(r, at, group, &e, NULL);
 }
 
 static int
@@ -95,34 +99,81 @@ list_file(struct reader *r, const struct yaml *y, const char *group)
 	return rc;
 }
 
+/* The entry y of a group, with what is said about it. */
+static int
+entry_row(struct reader *r, const struct yaml *y, const char *group,
+    json_t *value)
+{
+	struct diag why;
+	struct entry e;
+
+	if (reader_text(r, y, "an entry of a group", 1000) == NULL) {
+		json_decref(value);
+		return ERR_INVAL;
+	}
+	if (entry_parse(&e, y->text, strlen(y->text), &why) < 0) {
+		json_decref(value);
+		return reader_fail(r, y, "\"%s\": %s", y->text, why.text);
+	}
+	return add_entry(r, y, group, &e, value);
+}
+
+/* {entry: x, comment: .., until: ..} */
+static int
+entry_map(struct reader *r, const struct yaml *y, const char *group)
+{
+	static const char *const notes[] = { "comment", "until" };
+	json_t *value = json_object();
+	int64_t at;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		const struct yaml *v = yaml_get(y, notes[i]);
+
+		if (v == NULL)
+			continue;
+		if (reader_text(r, v, notes[i], MODEL_TEXT_MAX) == NULL) {
+			json_decref(value);
+			return ERR_INVAL;
+		}
+		if (i == 1 && clock_parse(v->text, &at) < 0) {
+			json_decref(value);
+			return reader_fail(r, v, "until \"%s\" is no time "
+			    "such as 2026-06-15T12:00:00Z", v->text);
+		}
+		json_object_set_new(value, notes[i], json_string(v->text));
+	}
+	return entry_row(r, yaml_get(y, "entry"), group, value);
+}
+
 static int
 group_row(struct reader *r, const struct yaml *y, const char *group)
 {
-	static const char *const known[] = { "group", "file", NULL };
+	static const char *const known[] = { "group", "file", "entry",
+	    "comment", "until", NULL };
 	const struct yaml *other, *file;
-	struct diag why;
-	struct entry e;
 	int rc;
 
-	if (y->type == YAML_MAP) {
-		if ((rc = reader_keys(r, y, "an entry of a group", known)) < 0)
-			return rc;
-		other = yaml_get(y, "group");
-		file = yaml_get(y, "file");
-		if ((other == NULL) == (file == NULL))
-			return reader_fail(r, y,
-			    "either \"group\" or \"file\" is needed");
-		if (file != NULL)
-			return list_file(r, file, group);
-		if (reader_text(r, other, "a group", MODEL_TEXT_MAX) == NULL)
-			return ERR_INVAL;
-		return reader_add(r, other, "nest", other->text, group, NULL);
-	}
-	if (reader_text(r, y, "an entry of a group", 1000) == NULL)
+	if (y->type != YAML_MAP)
+		return entry_row(r, y, group, NULL);
+	if ((rc = reader_keys(r, y, "an entry of a group", known)) < 0)
+		return rc;
+	other = yaml_get(y, "group");
+	file = yaml_get(y, "file");
+	if ((other != NULL) + (file != NULL) +
+	    (yaml_get(y, "entry") != NULL) != 1)
+		return reader_fail(r, y, "one of \"group\", \"file\" and "
+		    "\"entry\" is needed");
+	if (yaml_get(y, "entry") != NULL)
+		return entry_map(r, y, group);
+	if (y->n > 1)
+		return reader_fail(r, y, "\"comment\" and \"until\" go "
+		    "with \"entry\" alone");
+	if (file != NULL)
+		return list_file(r, file, group);
+	if (reader_text(r, other, "a group", MODEL_TEXT_MAX) == NULL)
 		return ERR_INVAL;
-	if (entry_parse(&e, y->text, strlen(y->text), &why) < 0)
-		return reader_fail(r, y, "\"%s\": %s", y->text, why.text);
-	return add_entry(r, y, group, &e);
+	return reader_add(r, other, "nest", other->text, group, NULL);
 }
 
 int

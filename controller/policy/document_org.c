@@ -369,6 +369,39 @@ read_directory(struct reader *r, const struct yaml *y)
 	return each(r, y, "directory", directory_row);
 }
 
+/*
+ * Put a line of a user's list in.  One sender may stand there twice, by hand
+ * and by itself; of a block and a permit by hand the block counts, as in the
+ * decision.  value is consumed.
+ */
+static int
+sender_add(struct reader *r, const struct yaml *y, const char *user,
+    const char *entry, json_t *value)
+{
+	char *key = item_key("sender", user, entry), *text;
+	const struct item *old = items_get(r->out, key);
+	json_t *both;
+
+	if (old == NULL) {
+		free(key);
+		return reader_add(r, y, "sender", user, entry, value);
+	}
+	both = json_loads(old->value, 0, NULL);
+	if (strcmp(json_string_value(json_object_get(both, "manual")) == NULL ?
+	    "" : json_string_value(json_object_get(both, "manual")),
+	    "block") == 0)
+		json_object_del(value, "manual");
+	json_object_update(both, value);
+	text = json_dumps(both, JSON_COMPACT | JSON_SORT_KEYS);
+	item_set_place(items_put(r->out, key, text, ""), r->name, y->line,
+	    y->column);
+	free(text);
+	free(key);
+	json_decref(both);
+	json_decref(value);
+	return 0;
+}
+
 /* One {block: ..}, {permit: ..} or {auto: .., last_used: ..}. */
 static int
 sender_row(struct reader *r, const char *user, const struct yaml *y)
@@ -415,7 +448,7 @@ sender_row(struct reader *r, const char *user, const struct yaml *y)
 	if (used != NULL)
 		json_object_set_new(value, "last_used",
 		    json_string(used->text));
-	return reader_add(r, y, "sender", user, e.text, value);
+	return sender_add(r, y, user, e.text, value);
 }
 
 int

@@ -11,6 +11,7 @@
 #include "proto/base/err.h"
 #include "proto/base/near.h"
 #include "proto/mail/addr.h"
+#include "proto/mail/name.h"
 #include "proto/policy/model.h"
 
 /* A target of one key: {domain: x} and so on; value is set in out. */
@@ -20,6 +21,7 @@ named_target(struct reader *r, const struct yaml *y, const char *what,
 {
 	static const char *const known[] = { "domain", "group", "attribute",
 	    "display_name", "address", NULL };
+	char name[NAME_TEXT_MAX];
 	const struct yaml *v;
 	const char *kind;
 	struct diag why;
@@ -44,7 +46,15 @@ named_target(struct reader *r, const struct yaml *y, const char *what,
 	}
 	if (reader_text(r, v, kind, 1000) == NULL)
 		return ERR_INVAL;
-	if (kind[0] == 'g' || strcmp(kind, "display_name") == 0) {
+	if (strcmp(kind, "display_name") == 0) {
+		if (name_parse(name, v->text, strlen(v->text), &why) < 0)
+			return reader_fail(r, v, "display_name: %s", why.text);
+		if (name[0] == '\0')
+			return reader_fail(r, v, "display_name is empty");
+		json_object_set_new(out, kind, json_string(v->text));
+		return 0;
+	}
+	if (kind[0] == 'g') {
 		json_object_set_new(out, kind, json_string(v->text));
 		return 0;
 	}

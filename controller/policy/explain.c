@@ -9,12 +9,15 @@
 #include "controller/policy/remedy.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/mail/from.h"
 #include "proto/policy/reply.h"
 
 /* A parsed question: the envelope and the room it points into. */
 struct asked {
 	struct envelope env;
-	struct addr header, header_base;
+	struct from header;
+	struct addr header_base[FROM_MAX];
+	char name[NAME_TEXT_MAX];
 	char host[ADDR_DOMAIN_MAX + 1];
 	int64_t at_us;
 	enum stage stage;
@@ -29,24 +32,49 @@ parse_sides(struct asked *a, const struct question *q)
 	    ADDR_SMTP, NULL) < 0;
 }
 
-static int
-parse_header(struct asked *a, const struct question *q, struct diag *why)
+_Static_assert(FROM_MAX == DECIDE_HEADERS_MAX,
+    "the decision takes what the reader keeps");
+
+/* One line a field; what begins with white space belongs to the line before. */
+static void
+read_header(struct from *f, const char *text)
 {
-	a->env.header_name = q->header_name;
-	if (q->header_from != NULL && q->header_from[0] == '\0')
-		return 0;
-	if (q->header_from == NULL)
-		a->header = a->env.sender;
-	else if (addr_parse(&a->header, q->header_from,
-	    strlen(q->header_from), ADDR_SMTP, why) < 0)
-		return diag_prefix(why, ERR_INVAL, "header-from \"%s\"",
-		    q->header_from);
-	if (a->header.kind == ADDR_NULL)
-		return 0;
-	a->env.headers = &a->header;
-	a->env.header_base = &a->header_base;
-	a->env.headers_n = 1;
-	return 0;
+	const char *end;
+
+	from_init(f);
+	while (*text != '\0') {
+		end = text + strcspn(text, "\n");
+		while (*end == '\n' && (end[1] == ' ' || end[1] == '\t'))
+			end += 1 + strcspn(end + 1, "\n");
+		from_add(f, text, (size_t)(end - text));
+		text = *end == '\n' ? end + 1 : end;
+	}
+	from_finish(f);
+}
+
+static void
+parse_header(struct asked *a, const struct question *q)
+{
+	const char *name = a->header.name;
+
+	if (q->header_from != NULL)
+		read_header(&a->header, q->header_from);
+	else if (a->env.sender.kind != ADDR_NULL) {
+		a->header.addr[0] = a->env.sender;
+		a->header.n = 1;
+	}
+	if (q->header_name != NULL) {
+		name = a->name;
+		name_parse(a->name, q->header_name, strlen(q->header_name),
+		    NULL);
+	}
+	a->env.header_name = name[0] == '\0' ? NULL : name;
+	a->env.headers_n = a->header.n;
+	a->env.headers_more = a->header.more;
+	if (a->header.n > 0) {
+		a->env.headers = a->header.addr;
+		a->env.header_base = a->header_base;
+	}
 }
 
 static int
@@ -202,20 +230,33 @@ verdict_json(const struct settings *s, const struct verdict *v)
 	if (v->open)
 		json_object_set_new(o, "open", json_true());
 	if (v->has_would)
-		json_object_set_new(o, "would", json_pack("{s:s, s:s, s:s?}",
-		    "verdict", verdict_name(v->would == REASON_ACCEPTED ?
-		    VERDICT_ACCEPT : reply_info(v->would)->code < 500 ?
-		    VERDICT_DEFER : VERDICT_REJECT),
+		json_object_set_new(o, "would", json_pack("{s:s, s:s?}",
 		    "reason", reply_info(v->would)->reason, "policy",
 		    v->would_policy == NULL ? NULL : v->would_policy->id));
 	return o;
 }
 
-int
-explain(const struct items *items, const struct records *r,
-    const struct question *q, json_t **out, struct diag *why)
+/* The header From as it was read. */
+static json_t *
+header_json(const struct asked *a)
 {
-	const struct settings *s = tables_settings(r->tables);
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < a->env.headers_n; i++)
+		json_array_append_new(list,
+		    json_string(a->env.headers[i].text));
+	return json_pack("{s:o, s:s?, s:b, s:b}", "addresses", list, "name",
+	    a->env.header_name, "malformed", a->header.malformed, "more",
+	    a->header.more);
+}
+
+int
+explain(const struct records *r, const struct question *q, json_t **out,
+    struct diag *why)
+{
+	const struct tables *tables = records_tables(r);
+	const struct settings *s = tables_settings(tables);
 	struct asked *a = xcalloc(1, sizeof(*a));
 	struct trace *trace = xmalloc(sizeof(*trace));
 	struct verdict v;
@@ -224,8 +265,8 @@ explain(const struct items *items, const struct records *r,
 	int rc;
 
 	parse_sides(a, q);
-	if ((rc = parse_header(a, q, why)) < 0 ||
-	    (rc = parse_client(a, q, why)) < 0 ||
+	parse_header(a, q);
+	if ((rc = parse_client(a, q, why)) < 0 ||
 	    (rc = parse_stage(a, q, s, why)) < 0)
 		goto out;
 	records_decide(r, &a->env, a->at_us, a->stage, &v, trace);
@@ -233,9 +274,11 @@ explain(const struct items *items, const struct records *r,
 	stages = json_array();
 	for (i = 0; i < trace->n; i++)
 		json_array_append_new(stages,
-		    stage_json(r->tables, &trace->stage[i]));
+		    stage_json(tables, &trace->stage[i]));
 	json_object_set_new(*out, "stages", stages);
-	json_object_set_new(*out, "remedies", remedies(items, &a->env, a->at_us,
+	if (q->header_from != NULL || q->header_name != NULL)
+		json_object_set_new(*out, "header", header_json(a));
+	json_object_set_new(*out, "remedies", remedies(r, &a->env, a->at_us,
 	    a->stage, &v));
 out:
 	free(a);

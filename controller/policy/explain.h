@@ -13,22 +13,25 @@
 /* A question as people ask it; NULL where nothing was said. */
 struct question {
 	const char *from, *to;		/* from "" is the null sender */
-	const char *header_from;	/* NULL: the envelope sender; "": the
-					 * message has none */
-	const char *header_name;
+	const char *header_from;	/* what stands behind "From:", each
+					 * field a line, a folded one goes on
+					 * with white space; NULL: the
+					 * envelope sender; "": none */
+	const char *header_name;	/* NULL: as header_from has it */
 	const char *ip, *host, *auth_user, *at;
 	const char *greylist;		/* "new", "passed" */
 	const char *stage;		/* "rcpt", "full" (default) */
 };
 
 /*
- * Answer q from items and the records compiled from them; *out is the object
- * of the contract, the caller decrefs it.  0, or ERR_INVAL when the question
- * itself is malformed (ip, at, stage, greylist, header_from); malformed
- * envelope addresses are verdicts.
+ * Answer q from records; *out is the object of the contract, the caller
+ * decrefs it.  0, or ERR_INVAL when the question itself is malformed (ip,
+ * host, at, stage, greylist).  Malformed addresses are what they are in mail:
+ * in the envelope a verdict, in the header an identity that is absent or
+ * ambiguous.
  */
-int explain(const struct items *items, const struct records *r,
-    const struct question *q, json_t **out, struct diag *why);
+int explain(const struct records *r, const struct question *q, json_t **out,
+    struct diag *why);
 
 /* Exit status of an answer: accept 0, reject 1, defer 10, hold 11. */
 int explain_exit(const json_t *answer);

@@ -116,6 +116,32 @@ put_remedies(const json_t *list, struct buf *out)
 		    "ask the sender to send it again\n");
 }
 
+/* Who the message says it is from, as it was read. */
+static void
+put_header(const json_t *h, struct buf *out)
+{
+	const json_t *list = json_object_get(h, "addresses");
+	size_t i;
+
+	if (h == NULL)
+		return;
+	buf_puts(out, "header   From ");
+	for (i = 0; i < json_array_size(list); i++)
+		buf_printf(out, "%s%s", i > 0 ? ", " : "",
+		    json_string_value(json_array_get(list, i)));
+	if (json_array_size(list) == 0)
+		buf_puts(out, "has no address that can be read");
+	if (text(h, "name")[0] != '\0')
+		buf_printf(out, " (%s)", text(h, "name"));
+	if (json_is_true(json_object_get(h, "more")))
+		buf_puts(out, " and more than are looked at");
+	if (json_array_size(list) > 0 &&
+	    json_is_true(json_object_get(h, "malformed")))
+		buf_puts(out, "; malformed: it may be blocked by these, never "
+		    "permitted");
+	buf_putc(out, '\n');
+}
+
 void
 explain_table(const json_t *a, struct buf *out)
 {
@@ -135,6 +161,7 @@ explain_table(const json_t *a, struct buf *out)
 	    text(reply, "enhanced"), text(reply, "text"));
 	buf_printf(out, "bypass   %s\n", text(json_object_get(a, "bypass"),
 	    "granted_by"));
+	put_header(json_object_get(a, "header"), out);
 	if (would != NULL)
 		buf_printf(out, "would    %s (%s), by monitored policies\n",
 		    text(would, "reason"), text(would, "policy"));

@@ -1,145 +1,246 @@
 /*
- * records.c - a sorted set of records in memory, and decisions on it.
+ * records.c - looks up records, walks over them, and decides on them.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/policy/compile.h"
 #include "controller/policy/records_impl.h"
+#include "controller/policy/subject.h"
 #include "proto/base/err.h"
 
-void
-records_add(struct records *r, const struct buf *key, const struct buf *val)
-{
-	struct record *rec;
-
-	r->r = xgrow(r->r, &r->cap, r->n + 1, sizeof(*r->r));
-	rec = &r->r[r->n++];
-	rec->key_len = (uint32_t)key->len;
-	rec->val_len = (uint32_t)val->len;
-	rec->key = xmalloc(key->len);
-	memcpy(rec->key, key->data, key->len);
-	rec->val = xmalloc(val->len);
-	if (val->len > 0)
-		memcpy(rec->val, val->data, val->len);
-}
-
-static int
-compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
-{
-	int c = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-	if (c != 0)
-		return c;
-	return a_len < b_len ? -1 : a_len > b_len;
-}
-
-static int
-by_key(const void *a, const void *b)
-{
-	const struct record *x = a, *y = b;
-
-	return compare(x->key, x->key_len, y->key, y->key_len);
-}
+/* All classes in their order. */
+static const char classes[] = "ADEFGILOPRSTU";
 
 void
-records_sort(struct records *r)
-{
-	if (r->n > 1)
-		qsort(r->r, r->n, sizeof(*r->r), by_key);
-}
-
-int
-records_load_tables(struct records *r, struct diag *why)
+records_diff_fini(struct records_diff *d)
 {
 	size_t i;
-	int rc;
 
-	r->tables = tables_new();
-	for (i = 0; i < r->n; i++) {
-		const struct record *rec = &r->r[i];
-
-		if (!record_is_small(rec->key[0]))
-			continue;
-		if ((rc = tables_put(r->tables,
-		    bytes_of(rec->key, rec->key_len),
-		    bytes_of(rec->val, rec->val_len), why)) < 0)
-			return rc;
-	}
-	return tables_finish(r->tables, why);
+	for (i = 0; i < d->n; i++)
+		free(d->d[i].key);
+	free(d->d);
+	memset(d, 0, sizeof(*d));
 }
 
 void
 records_fini(struct records *r)
 {
-	size_t i;
-
-	for (i = 0; i < r->n; i++) {
-		free(r->r[i].key);
-		free(r->r[i].val);
-	}
-	free(r->r);
-	tables_free(&r->tables);
+	small_unref(&r->small);
+	items_fini(&r->alias);
 	memset(r, 0, sizeof(*r));
 }
 
-const struct record *
-records_find(const struct records *r, const void *key, size_t len)
+void
+records_merge(struct records *base, struct records *over)
 {
-	size_t lo = 0, hi = r->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = compare(r->r[mid].key, r->r[mid].key_len, key, len);
-
-		if (c == 0)
-			return &r->r[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	small_unref(&base->small);
+	base->small = small_ref(over->small);
+	items_merge(&base->alias, &over->alias);
+	memcpy(base->depths, over->depths, sizeof(base->depths));
+	base->n = over->n;
+	records_fini(over);
 }
+
+const struct tables *
+records_tables(const struct records *r)
+{
+	return r->small->tables;
+}
+
+uint64_t
+records_n(const struct records *r)
+{
+	return r->n;
+}
+
+int
+records_get(const struct records *r, const void *key, size_t len,
+    struct buf *val)
+{
+	const struct small_record *s;
+	struct subject subject;
+	char *mem;
+	int rc = ERR_NOENT;
+
+	if (len > 0 && record_is_small(*(const uint8_t *)key)) {
+		if ((s = small_find(r->small, key, len)) == NULL)
+			return ERR_NOENT;
+		buf_put(val, s->data + s->key_len, s->val_len);
+		return 0;
+	}
+	if (subject_of_key(key, len, &subject, &mem))
+		rc = subject_value(r, &subject, val, NULL);
+	free(mem);
+	return rc;
+}
+
+bool
+records_has(const struct records *r, const void *key, size_t len)
+{
+	struct buf val;
+	int rc;
+
+	buf_init(&val, 0);
+	rc = records_get(r, key, len, &val);
+	buf_fini(&val);
+	return rc == 0;
+}
+
+/* --- walks --- */
+
+void
+records_begin(struct records_cursor *c, const struct records *r)
+{
+	memset(c, 0, sizeof(*c));
+	c->r = r;
+	buf_init(&c->key, 0);
+	buf_init(&c->val, 0);
+}
+
+void
+records_end(struct records_cursor *c)
+{
+	buf_fini(&c->key);
+	buf_fini(&c->val);
+}
+
+static bool
+next_small(struct records_cursor *c, uint8_t cls)
+{
+	const struct small_records *s = c->r->small;
+	const struct small_record *r;
+
+	if (c->small == s->n || (r = s->r[c->small])->data[0] != cls)
+		return false;
+	c->small++;
+	buf_put(&c->key, r->data, r->key_len);
+	buf_put(&c->val, r->data + r->key_len, r->val_len);
+	return true;
+}
+
+static const struct item *
+first_item(struct records_cursor *c, uint8_t cls)
+{
+	switch (cls) {
+	case RECORD_DIRECTORY:
+		return items_first(&c->items, c->r->items,
+		    "directory" ITEM_SEP_S);
+	case RECORD_ENTRY:
+		return items_first(&c->items, c->r->items,
+		    "entry" ITEM_SEP_S);
+	case RECORD_ALIAS:
+		return items_first(&c->items, &c->r->alias, "");
+	default:
+		return items_first(&c->items, c->r->items,
+		    "sender" ITEM_SEP_S);
+	}
+}
+
+/* The record of the item the cursor stands at; ERR_NOENT ends a class. */
+static int
+large_record(struct records_cursor *c, uint8_t cls)
+{
+	struct subject s = { cls, c->item->key, NULL };
+	const char *kind;
+	char *mem = NULL;
+	int rc;
+
+	if (cls != RECORD_ALIAS)
+		item_split(c->item->key, &mem, &kind, &s.a, &s.b);
+	if ((rc = subject_key(&s, &c->key)) == 0)
+		rc = subject_value(c->r, &s, &c->val, NULL);
+	free(mem);
+	return rc;
+}
+
+static bool
+next_large(struct records_cursor *c, uint8_t cls)
+{
+	struct buf last;
+	bool same = true;
+
+	buf_init(&last, 0);
+	while (same) {
+		if (c->item == NULL)
+			c->item = first_item(c, cls);
+		else {
+			buf_reset(&last);
+			buf_put(&last, c->key.data, c->key.len);
+			c->item = items_next(&c->items);
+		}
+		if (c->item == NULL)
+			break;
+		buf_reset(&c->key);
+		buf_reset(&c->val);
+		if (large_record(c, cls) < 0)
+			continue;
+		/* an entry of several groups has one record */
+		same = last.len == c->key.len && last.len > 0 &&
+		    memcmp(last.data, c->key.data, last.len) == 0;
+	}
+	buf_fini(&last);
+	return c->item != NULL;
+}
+
+bool
+records_next(struct records_cursor *c)
+{
+	for (; classes[c->cls] != '\0'; c->cls++) {
+		uint8_t cls = (uint8_t)classes[c->cls];
+
+		if (record_is_small(cls)) {
+			buf_reset(&c->key);
+			buf_reset(&c->val);
+			if (next_small(c, cls))
+				return true;
+		} else if (next_large(c, cls))
+			return true;
+	}
+	return false;
+}
+
+/* --- decisions --- */
 
 static void
 fetch(const struct records *r, const struct want *w, size_t from,
     struct facts *f)
 {
 	uint8_t key[RECORD_KEY_MAX];
+	struct buf val;
 	size_t i;
 
+	buf_init(&val, 0);
 	for (i = from; i < w->n; i++) {
 		size_t len = want_key_write(&w->key[i], key);
-		const struct record *rec = records_find(r, key, len);
+		int rc;
 
-		facts_set(f, i, rec == NULL ? FACT_ABSENT : FACT_FOUND,
-		    rec == NULL ? NULL : rec->val,
-		    rec == NULL ? 0 : rec->val_len);
+		buf_reset(&val);
+		rc = records_get(r, key, len, &val);
+		facts_set(f, i, rc < 0 ? FACT_ABSENT : FACT_FOUND,
+		    rc < 0 ? NULL : val.data, rc < 0 ? 0 : val.len);
 	}
+	buf_fini(&val);
 }
 
 void
 records_decide(const struct records *r, struct envelope *env, int64_t now_us,
     enum stage stage, struct verdict *v, struct trace *t)
 {
+	const struct tables *tables = records_tables(r);
 	struct facts *f = xmalloc(sizeof(*f));
 	struct want *w = xmalloc(sizeof(*w));
 	size_t first;
-	int rc;
 
 	facts_init(f);
-	rc = want_first(r->tables, env, w);
+	if (want_first(tables, env, w) < 0)
+		w->n = 0;
 	fetch(r, w, 0, f);
 	first = w->n;
-	if (rc == 0)
-		rc = want_second(r->tables, env, f, w);
-	fetch(r, w, first, f);
-	if (rc < 0) {	/* some key is missing: no verdict without it */
-		w->n = 1;
+	if (want_second(tables, env, f, w) < 0)
 		facts_set(f, 0, FACT_ERROR, NULL, 0);
-	}
-	judge(r->tables, env, w, f, now_us, stage, v, t);
+	fetch(r, w, first, f);
+	judge(tables, env, w, f, now_us, stage, v, t);
 	facts_fini(f);
 	free(f);
 	free(w);

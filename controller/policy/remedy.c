@@ -1,6 +1,6 @@
 /*
- * remedy.c - proposes a change for a refusal, compiles a copy of the policy
- * with it and judges again.
+ * remedy.c - proposes a change for a refusal, makes it on a trial of the
+ * policy and judges again.
  */
 #include "controller/policy/remedy.h"
 
@@ -10,7 +10,7 @@
 #define EXCEPTIONS "Blocked Senders Exceptions"
 
 struct remedy {
-	const struct items *items;
+	const struct records *records;
 	struct envelope *env;
 	int64_t now_us;
 	enum stage stage;
@@ -21,20 +21,21 @@ struct remedy {
 static bool
 flips(struct remedy *m, const char *key, const char *value)
 {
-	struct items copy;
-	struct records r;
 	struct verdict v = { .kind = VERDICT_REJECT };
+	struct change c = { 0 };
+	struct items trial;
+	struct records r;
 
-	items_copy(&copy, m->items);
-	if (value == NULL)
-		items_del(&copy, key);
-	else
-		items_put(&copy, key, value, "console");
-	if (compile(&copy, &r, NULL) == 0) {
+	items_over(&trial, m->records->items);
+	change_add(&c, key, items_get(&trial, key), value,
+	    value == NULL ? NULL : "console");
+	apply_change(&trial, &c);
+	if (compile_change(m->records, &trial, &c, &r, NULL, NULL) == 0) {
 		records_decide(&r, m->env, m->now_us, m->stage, &v, NULL);
 		records_fini(&r);
 	}
-	items_fini(&copy);
+	change_fini(&c);
+	items_fini(&trial);
 	return v.kind == VERDICT_ACCEPT;
 }
 
@@ -109,10 +110,10 @@ for_user(struct remedy *m, const struct verdict *v)
 }
 
 json_t *
-remedies(const struct items *items, struct envelope *env,
+remedies(const struct records *r, struct envelope *env,
     int64_t now_us, enum stage stage, const struct verdict *v)
 {
-	struct remedy m = { items, env, now_us, stage, json_array() };
+	struct remedy m = { r, env, now_us, stage, json_array() };
 
 	switch (v->reason) {
 	case REASON_BLOCKED_ENVELOPE:

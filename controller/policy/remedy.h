@@ -10,11 +10,11 @@
 #include "controller/policy/compile.h"
 
 /*
- * The remedies for v as a JSON array, narrowest first; empty when it was no
- * refusal or nothing helps.  env is the one v was judged on (it is judged
- * again, so its derived parts are filled anew).
+ * The remedies for v in the policy of r, as a JSON array, narrowest first;
+ * empty when it was no refusal or nothing helps.  env is the one v was judged
+ * on (it is judged again, so its derived parts are filled anew).
  */
-json_t *remedies(const struct items *items, struct envelope *env,
+json_t *remedies(const struct records *r, struct envelope *env,
     int64_t now_us, enum stage stage, const struct verdict *v);
 
 #endif

@@ -23,6 +23,8 @@ signed_name(uint8_t type)
 		return "head";
 	case FRAME_MANIFEST:
 		return "manifest";
+	case FRAME_DELTA:
+		return "delta";
 	default:
 		return NULL;
 	}
@@ -39,8 +41,8 @@ frame_type(const void *data, size_t len)
 {
 	uint8_t type = len == 0 ? 0 : *(const uint8_t *)data;
 
-	return (type >= FRAME_CERT && type <= FRAME_REFUSED) ||
-	    (type >= FRAME_HELLO && type <= FRAME_ENROLL) ? type : 0;
+	return (type >= FRAME_CERT && type <= FRAME_DELTA_GONE) ||
+	    (type >= FRAME_HELLO && type <= FRAME_DELTA_REQ) ? type : 0;
 }
 
 void

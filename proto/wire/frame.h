@@ -34,6 +34,8 @@ enum frame_type {
 	FRAME_EACK = 5,
 	FRAME_ENROLLED = 6,
 	FRAME_REFUSED = 7,	/* why, as text */
+	FRAME_DELTA = 8,	/* signed: see delta.h */
+	FRAME_DELTA_GONE = 9,	/* plain: no delta leads on from there */
 	/* node to controller */
 	FRAME_HELLO = 32,
 	FRAME_MANIFEST_REQ = 33,
@@ -42,6 +44,7 @@ enum frame_type {
 				 * and after each change */
 	FRAME_EVENTS = 36,
 	FRAME_ENROLL = 37,
+	FRAME_DELTA_REQ = 38,	/* plain: what follows a version */
 };
 
 /* Is this a type that only opens under a key? */

@@ -132,6 +132,9 @@ ack_encode(const struct ack *in, struct buf *out)
 	m.refusals = in->refusals;
 	m.spool_n = in->spool_n;
 	m.events_lost = in->events_lost;
+	m.state = in->state;
+	m.enforced_us = in->enforced_us;
+	m.repairs = in->repairs;
 	pb_pack(&m, out);
 }
 
@@ -145,8 +148,9 @@ ack_decode(struct ack *out, struct bytes in, struct diag *why)
 	memset(out, 0, sizeof(*out));
 	if (m == NULL)
 		return ERR_CORRUPT;
-	good = m->nack <= NACK_ENGINE && m->enforced <= m->accepted &&
-	    m->engine > 0 &&
+	good = m->nack <= NACK_LAST && m->state <= ACK_STATE_LAST &&
+	    m->enforced <= m->accepted && m->engine > 0 &&
+	    m->enforced_us >= 0 &&
 	    pb_take(&m->digest, out->digest, DIGEST_LEN) &&
 	    pb_take_text(&m->detail, out->detail, sizeof(out->detail),
 	    PB_CUT);
@@ -160,6 +164,9 @@ ack_decode(struct ack *out, struct bytes in, struct diag *why)
 	out->refusals = m->refusals;
 	out->spool_n = m->spool_n;
 	out->events_lost = m->events_lost;
+	out->state = good ? (enum ack_state)m->state : ACK_CURRENT;
+	out->enforced_us = m->enforced_us;
+	out->repairs = m->repairs;
 	return finish(m, good, out, sizeof(*out), "ack", why);
 }
 
@@ -167,9 +174,19 @@ const char *
 nack_name(enum nack n)
 {
 	static const char *const names[] = { "none", "signature", "rollback",
-	    "digest", "format", "limit", "corrupt", "disk", "engine" };
+	    "digest", "format", "limit", "corrupt", "disk", "engine",
+	    "chain", "expired", "crash" };
 
-	return (unsigned)n <= NACK_ENGINE ? names[n] : "unknown";
+	return (unsigned)n <= NACK_LAST ? names[n] : "unknown";
+}
+
+const char *
+ack_state_name(enum ack_state s)
+{
+	static const char *const names[] = { "current", "stale",
+	    "repairing", "held" };
+
+	return (unsigned)s <= ACK_STATE_LAST ? names[s] : "unknown";
 }
 
 void

@@ -30,7 +30,9 @@ struct head {
 	uint64_t version;		/* from 1; only rises */
 	uint8_t digest[DIGEST_LEN];
 	uint64_t count;			/* records */
-	uint8_t manifest_id[HASH_LEN];	/* BLAKE2b-256 of its frame */
+	/* BLAKE2b-256 of the frame of a manifest of this version or of an
+	 * older one, from which deltas lead here */
+	uint8_t manifest_id[HASH_LEN];
 	uint64_t prev_version;
 	uint8_t prev_digest[DIGEST_LEN];
 	uint32_t record_format, engine;
@@ -54,9 +56,25 @@ int manifest_decode(struct manifest *out, struct bytes in, struct diag *why);
 void manifest_fini(struct manifest *m);
 
 enum nack { NACK_NONE, NACK_SIGNATURE, NACK_ROLLBACK, NACK_DIGEST,
-    NACK_FORMAT, NACK_LIMIT, NACK_CORRUPT, NACK_DISK, NACK_ENGINE };
+    NACK_FORMAT, NACK_LIMIT, NACK_CORRUPT, NACK_DISK, NACK_ENGINE,
+    NACK_CHAIN,			/* a delta from what is not enforced here */
+    NACK_EXPIRED,		/* signed or received after the certificate */
+    NACK_CRASH,			/* the node crashed under this version */
+    NACK_LAST = NACK_CRASH };
 /* "signature", "rollback", ... */
 const char *nack_name(enum nack n);
+
+/* How a node stands to the controller's head, the worst first to tell. */
+enum ack_state {
+	ACK_CURRENT,		/* hears it and takes what it says */
+	ACK_STALE,		/* hears no verified head; enforces on */
+	ACK_REPAIRING,		/* its set is damaged and fetched anew */
+	ACK_HELD,		/* back on an older version after crashes,
+				 * until the head moves */
+	ACK_STATE_LAST = ACK_HELD
+};
+/* "current", "stale", ... */
+const char *ack_state_name(enum ack_state s);
 
 struct hello {
 	uint32_t proto_min, proto_max, record_format, engine;
@@ -77,6 +95,10 @@ struct ack {
 	uint64_t nack_version;
 	char detail[200];
 	uint64_t decisions, refusals, spool_n, events_lost;
+	enum ack_state state;
+	int64_t enforced_us;		/* since when, by the node's clock; 0:
+				 * none or before it started */
+	uint64_t repairs;		/* sets found damaged since its start */
 };
 void ack_encode(const struct ack *a, struct buf *out);
 int ack_decode(struct ack *out, struct bytes in, struct diag *why);
@@ -87,7 +109,7 @@ void chunk_req_encode(const struct chunk_req *r, struct buf *out);
 int chunk_req_decode(struct chunk_req *out, struct bytes in,
     struct diag *why);
 /* FRAME_MANIFEST_REQ holds just a manifest id (32 raw bytes), FRAME_CHUNK
- * u32 index and the chunk's raw bytes. */
+ * u32 index and the chunk's raw bytes.  Deltas: see delta.h. */
 
 struct enroll { uint8_t secret[16]; char name[64]; };
 void enroll_encode(const struct enroll *e, struct buf *out);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/wire/delta.h"
 #include "proto/wire/event.h"
 #include "proto/wire/frame.h"
 #include "proto/wire/message.h"
@@ -54,6 +55,8 @@ try_##type(struct bytes in)						\
 
 TRY(head, head_encode, head_decode, NOTHING)
 TRY(manifest, manifest_encode, manifest_decode, manifest_fini)
+TRY(delta, delta_encode, delta_decode, delta_fini)
+TRY(delta_req, delta_req_encode, delta_req_decode, NOTHING)
 TRY(hello, hello_encode, hello_decode, NOTHING)
 TRY(ack, ack_encode, ack_decode, NOTHING)
 TRY(chunk_req, chunk_req_encode, chunk_req_decode, NOTHING)
@@ -67,6 +70,31 @@ static bool
 inside(struct bytes part, struct bytes whole)
 {
 	return part.p >= whole.p && part.p + part.n <= whole.p + whole.n;
+}
+
+/* What is decoded has as many rows as it says, all within it and rising: the
+ * same rows go into a delta of our own. */
+static void
+try_rows(struct bytes in)
+{
+	struct delta d, own;
+	struct delta_op op;
+	struct bytes rows;
+
+	if (delta_decode(&d, in, NULL) < 0)
+		return;
+	delta_init(&own);
+	rows = delta_rows(&d);
+	while (delta_next(&rows, &op)) {
+		must(inside(op.key, delta_rows(&d)));
+		must((op.kind == DELTA_PUT ? delta_put(&own, op.key.p,
+		    op.key.n, op.val.p, op.val.n) :
+		    delta_del(&own, op.key.p, op.key.n)) == 0);
+	}
+	must(rows.err == 0 && own.ops_n == d.ops_n);
+	must(same(&own.ops, &d.ops) || d.ops_n == 0);
+	delta_fini(&own);
+	delta_fini(&d);
 }
 
 static void
@@ -136,7 +164,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static void (*const tries[])(struct bytes) = {
 		try_frame, try_head, try_manifest, try_hello, try_ack,
 		try_chunk_req, try_enroll, try_enrolled, try_events,
-		try_eack, try_event, try_chunk, try_token,
+		try_eack, try_event, try_chunk, try_token, try_delta,
+		try_delta_req, try_rows,
 	};
 
 	if (len > 0)

@@ -1,35 +1,8 @@
 #!/usr/bin/env bash
 # 01_cli_explain.sh - the command line without a controller: exit statuses,
 # JSON by the contract, list files, messages with their places.
-set -u
-postern="${BUILD:-build}/postern"
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../lib/system.sh"
 acme=deploy/examples/acme.yaml
-
-# expect NAME STATUS COMMAND...: output is kept in $dir/out and $dir/err
-expect() {
-	local name=$1 want=$2 got
-	shift 2
-	"$@" >"$dir/out" 2>"$dir/err" </dev/null
-	got=$?
-	if [ "$got" = "$want" ]; then
-		echo "ok $name"
-	else
-		echo "not ok $name: status $got, expected $want"
-		cat "$dir/out" "$dir/err"
-	fi
-}
-
-# says NAME FILE TEXT: the kept output holds the text
-says() {
-	if grep -qF -- "$3" "$dir/$2"; then
-		echo "ok $1"
-	else
-		echo "not ok $1: no \"$3\" in:"
-		cat "$dir/$2"
-	fi
-}
 
 ask() {
 	"$postern" explain -f "$acme" --ip 198.51.100.7 "$@"
@@ -50,6 +23,22 @@ says bad_time_says_what err '2026-06-15T12:00:00Z'
 expect unknown_command_is_usage 2 "$postern" explian
 says unknown_command_has_the_nearest err 'did you mean "explain"?'
 expect help_is_0 0 "$postern" explain --help
+printf 'To: al@acme.example\r\nFrom: "Al" <a@ok.example>,\r\n =?utf-8?q?Bo?= <B@BAD.example>\r\n\r\nFrom: c@bad.example\r\n' >"$dir/m.eml"
+expect eml_is_rejected_by_its_second_address 1 ask --from x@ok.example \
+    --to al@acme.example --eml "$dir/m.eml"
+says eml_shows_who_it_is_from out 'From a@ok.example, b@bad.example (al)'
+expect several_header_from_are_read 1 ask --from x@ok.example \
+    --to al@acme.example --header-from 'a@ok.example, "B" <b@bad.example>' \
+    --header-name ' BO ' -o json
+says several_header_from_are_in_json out '"b@bad.example"'
+says header_name_is_canonical out '"name": "bo"'
+expect header_of_two_readings_is_read 1 ask --from x@ok.example \
+    --to al@acme.example --header-from 'a@ok.example b@bad.example'
+says header_of_two_readings_says_so out 'malformed: it may be blocked'
+expect eml_and_header_from_is_usage 2 ask --from x@ok.example \
+    --to al@acme.example --eml "$dir/m.eml" --header-from a@ok.example
+expect no_eml_is_usage 2 ask --from x@ok.example --to al@acme.example \
+    --eml "$dir/none.eml"
 expect missing_file_is_3 3 "$postern" check "$dir/none.yaml"
 
 expect json_is_1 1 ask --from x@bad.example --to al@acme.example -o json
@@ -71,9 +60,9 @@ assert s["candidates"][0]["key"] == [0, 50, 20, 2, 0, -1, 1], s
 assert a["remedies"][0]["flips"] is True, a
 PY
 then
-	echo "ok json_is_by_the_contract"
+	ok json_is_by_the_contract
 else
-	echo "not ok json_is_by_the_contract"
+	not_ok json_is_by_the_contract "see above"
 fi
 
 # a list file beside the document that names it, and a folder of documents

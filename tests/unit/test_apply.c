@@ -15,6 +15,7 @@
 #include "proto/base/err.h"
 
 #define S ITEM_SEP_S
+#define ENTRY "entry" S "x.example" S "g"
 
 static const struct apply_options mine = { .manager = "file:default",
     .prune_limit = -1 };
@@ -39,8 +40,9 @@ policy_held_by_another_is_a_conflict_until_taken_over(void **state)
 	assert_int_equal(apply_plan(&force, &want, &take, &c, &why), 0);
 	assert_int_equal(c.n, 1);
 	apply_change(&force, &c);
-	assert_string_equal(force.item[0].value, "2");
-	assert_string_equal(force.item[0].managers, "file:default");
+	assert_string_equal(items_get(&force, "policy" S "p")->value, "2");
+	assert_string_equal(items_get(&force, "policy" S "p")->managers,
+	    "file:default");
 	change_fini(&c);
 	items_fini(&force);
 	items_fini(&want);
@@ -56,11 +58,12 @@ entry_of_two_managers_stays_until_the_last_lets_go(void **state)
 	(void)state;
 	items_init(&force);
 	items_init(&want);
-	items_put(&force, "entry" S "x.example" S "g", "{}", "cli");
-	items_put(&want, "entry" S "x.example" S "g", "{}", "");
+	items_put(&force, ENTRY, "{}", "cli");
+	items_put(&want, ENTRY, "{}", "");
 	assert_int_equal(apply_plan(&force, &want, &mine, &c, &why), 0);
 	apply_change(&force, &c);
-	assert_string_equal(force.item[0].managers, "cli,file:default");
+	assert_string_equal(items_get(&force, ENTRY)->managers,
+	    "cli,file:default");
 	change_fini(&c);
 	/* applied again: nothing to do */
 	assert_int_equal(apply_plan(&force, &want, &mine, &c, &why), 0);
@@ -72,7 +75,7 @@ entry_of_two_managers_stays_until_the_last_lets_go(void **state)
 	assert_int_equal(apply_plan(&force, &want, &mine, &c, &why), 0);
 	assert_int_equal(c.deletes, 0);
 	apply_change(&force, &c);
-	assert_string_equal(force.item[0].managers, "cli");
+	assert_string_equal(items_get(&force, ENTRY)->managers, "cli");
 	change_fini(&c);
 	items_fini(&force);
 }
@@ -141,7 +144,7 @@ change_is_printed_for_people_and_programs(void **state)
 	items_init(&want);
 	items_put(&force, "policy" S "p", "1", "file:default");
 	items_put(&force, "policy" S "q", "1", "file:default");
-	items_put(&want, "entry" S "x.example" S "g", "{}", "");
+	items_put(&want, ENTRY, "{}", "");
 	items_put(&want, "policy" S "p", "2", "");
 	assert_int_equal(apply_plan(&force, &want, &mine, &c, &why), 0);
 	buf_init(&out, 0);

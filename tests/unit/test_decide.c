@@ -33,7 +33,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	ruleset_close(&room.r);
+	ruleset_unref(&room.r);
 	return fixture_teardown(state);
 }
 

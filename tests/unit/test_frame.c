@@ -119,9 +119,13 @@ frame_types_signed_and_plain_are_told_apart(void **state)
 		{ "\2", 1, FRAME_HEAD, true },
 		{ "\3", 1, FRAME_MANIFEST, true },
 		{ "\4", 1, FRAME_CHUNK, false },
-		{ "\7", 1, FRAME_REFUSED, false }, { "\10", 1, 0, false },
+		{ "\7", 1, FRAME_REFUSED, false },
+		{ "\10", 1, FRAME_DELTA, true },
+		{ "\11", 1, FRAME_DELTA_GONE, false },
+		{ "\12", 1, 0, false },
 		{ "\37", 1, 0, false }, { " ", 1, FRAME_HELLO, false },
-		{ "%", 1, FRAME_ENROLL, false }, { "&", 1, 0, false },
+		{ "%", 1, FRAME_ENROLL, false },
+		{ "&", 1, FRAME_DELTA_REQ, false }, { "'", 1, 0, false },
 		{ "\377", 1, 0, false },
 	};
 	struct bytes payload;

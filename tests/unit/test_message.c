@@ -322,7 +322,8 @@ ack_comes_back_with_its_text_made_fit(void **state)
 	struct ack a = { .accepted = 9, .enforced = 8, .proved = true,
 	    .engine = 1, .nack = NACK_ENGINE, .nack_version = 10,
 	    .decisions = UINT64_MAX, .refusals = 2, .spool_n = 3,
-	    .events_lost = 4 }, got;
+	    .events_lost = 4, .state = ACK_HELD, .enforced_us = 5,
+	    .repairs = 6 }, got;
 	struct buf b;
 
 	(void)state;
@@ -338,7 +339,12 @@ ack_comes_back_with_its_text_made_fit(void **state)
 	ack_encode(&a, &b);
 	assert_int_equal(ack_decode(&got, all(&b), NULL), ERR_CORRUPT);
 	a.enforced = 8;
-	a.nack = (enum nack)(NACK_ENGINE + 1);
+	a.nack = (enum nack)(NACK_LAST + 1);
+	buf_reset(&b);
+	ack_encode(&a, &b);
+	assert_int_equal(ack_decode(&got, all(&b), NULL), ERR_CORRUPT);
+	a.nack = NACK_NONE;
+	a.state = (enum ack_state)(ACK_STATE_LAST + 1);
 	buf_reset(&b);
 	ack_encode(&a, &b);
 	assert_int_equal(ack_decode(&got, all(&b), NULL), ERR_CORRUPT);
@@ -346,13 +352,19 @@ ack_comes_back_with_its_text_made_fit(void **state)
 }
 
 static void
-nack_names_are_all_there(void **state)
+names_of_refusals_and_states_are_all_there(void **state)
 {
 	int i;
 
 	(void)state;
-	for (i = NACK_NONE; i <= NACK_ENGINE; i++)
+	for (i = NACK_NONE; i <= NACK_LAST; i++)
 		assert_string_not_equal(nack_name((enum nack)i), "unknown");
+	for (i = ACK_CURRENT; i <= ACK_STATE_LAST; i++)
+		assert_string_not_equal(ack_state_name((enum ack_state)i),
+		    "unknown");
+	assert_string_equal(nack_name(NACK_CRASH), "crash");
+	assert_string_equal(ack_state_name(ACK_STALE), "stale");
+	assert_string_equal(ack_state_name((enum ack_state)99), "unknown");
 	assert_string_equal(nack_name(NACK_ROLLBACK), "rollback");
 	assert_string_equal(nack_name((enum nack)99), "unknown");
 }
@@ -554,7 +566,7 @@ main(void)
 		cmocka_unit_test(manifest_with_a_cut_table_is_refused),
 		cmocka_unit_test(hello_comes_back),
 		cmocka_unit_test(ack_comes_back_with_its_text_made_fit),
-		cmocka_unit_test(nack_names_are_all_there),
+		cmocka_unit_test(names_of_refusals_and_states_are_all_there),
 		cmocka_unit_test(chunk_req_stays_within_credit_and_table),
 		cmocka_unit_test(enroll_and_its_answer_come_back),
 		cmocka_unit_test(node_name_that_is_no_text_is_refused),

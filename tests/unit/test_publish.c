@@ -115,7 +115,7 @@ publish_signs_a_head_that_names_the_manifest(void **state)
 	assert_int_equal(h.issued_us, 77);
 	open_manifest(f, p, &m);
 	assert_int_equal(m.version, 1);
-	assert_int_equal(m.count, store_records(f->s)->n);
+	assert_int_equal(m.count, records_n(store_records(f->s)));
 	assert_memory_equal(m.digest, h.digest, DIGEST_LEN);
 	manifest_fini(&m);
 	buf_fini(&beat);
@@ -126,14 +126,14 @@ static void
 publish_chunks_hold_every_record_in_order(void **state)
 {
 	struct fixture *f = *state;
-	const struct records *r;
+	struct records_cursor r;
 	struct publication *p;
 	struct manifest m;
 	struct buf frame;
-	size_t i, at = 0;
+	size_t i;
 
 	put_entries(f->s, 0, 9000);
-	r = store_records(f->s);
+	records_begin(&r, store_records(f->s));
 	assert_int_equal(publish(&p, f->s, f->key, NULL, NULL), 0);
 	open_manifest(f, p, &m);
 	assert_true(m.chunks_n > 1);
@@ -149,13 +149,14 @@ publish_chunks_hold_every_record_in_order(void **state)
 		assert_int_equal(bytes_u32(&c), i);
 		assert_int_equal(chunk_check(&m.chunks[i], c.p, c.n), 0);
 		while (chunk_next(&c, &key, &val)) {
-			assert_true(at < r->n);
-			assert_int_equal(key.n, r->r[at].key_len);
-			assert_memory_equal(key.p, r->r[at++].key, key.n);
+			assert_true(records_next(&r));
+			assert_int_equal(key.n, r.key.len);
+			assert_memory_equal(key.p, r.key.data, key.n);
 		}
 		assert_int_equal(c.err, 0);
 	}
-	assert_int_equal(at, r->n);
+	assert_false(records_next(&r));
+	records_end(&r);
 	assert_int_equal(publication_chunk(p, (uint32_t)i, &frame), ERR_NOENT);
 	buf_fini(&frame);
 	manifest_fini(&m);

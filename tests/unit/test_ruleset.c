@@ -49,7 +49,7 @@ set_gives_back_each_record_and_no_other(void **state)
 	    &v), ERR_NOENT);
 	assert_int_equal(ruleset_head(r)->version, 7);
 	assert_int_equal(tables_policies_n(ruleset_tables(r)), 2);
-	ruleset_close(&r);
+	ruleset_unref(&r);
 	buf_fini(&scratch);
 }
 
@@ -61,7 +61,7 @@ set_under_another_root_is_refused(void **state)
 	struct ruleset *r = open_built(x, path);
 	struct sign_key *other;
 
-	ruleset_close(&r);
+	ruleset_unref(&r);
 	assert_int_equal(sign_key_new(&other), 0);
 	assert_int_equal(ruleset_open(&r, path, sign_key_public(other),
 	    NULL), ERR_AUTH);
@@ -157,7 +157,7 @@ set_with_a_flipped_bit_never_gives_another_value(void **state)
 	int refused = 0, errors = 0;
 	off_t size, at;
 
-	ruleset_close(&r);
+	ruleset_unref(&r);
 	buf_init(&scratch, 0);
 	size = largest_file(path, file);
 	assert_true(size > 500);
@@ -179,7 +179,7 @@ set_with_a_flipped_bit_never_gives_another_value(void **state)
 				    v.n);
 			}
 		}
-		ruleset_close(&r);
+		ruleset_unref(&r);
 		flip(file, at);
 	}
 	assert_true(refused + errors > 20);
@@ -232,16 +232,16 @@ fetch_installs_and_next_version_asks_for_what_changed(void **state)
 		fail_msg("%s", why.text);
 	assert_int_equal(asked, x->chunks_n);
 	assert_int_equal(ruleset_head(r)->version, 7);
-	ruleset_close(&r);
+	ruleset_unref(&r);
 	assert_int_equal(ratchet_load(x->dir, &ratchet, NULL), 0);
 	assert_int_equal(ratchet, 7);
 	fixture_publish(x, 8);
 	assert_int_equal(fetch_all(x, &r, &asked, NULL), 0);
 	assert_int_equal(asked, 0);
-	ruleset_close(&r);
+	ruleset_unref(&r);
 	assert_int_equal(sets_open_newest(x->dir, x->id->root, &r, NULL), 0);
 	assert_int_equal(ruleset_head(r)->version, 8);
-	ruleset_close(&r);
+	ruleset_unref(&r);
 }
 
 static void
@@ -295,7 +295,7 @@ newest_damaged_set_gives_way_to_an_older_one(void **state)
 	for (v = 1; v <= 5; v++) {
 		fixture_publish(x, v);
 		assert_int_equal(fetch_all(x, &r, &asked, NULL), 0);
-		ruleset_close(&r);
+		ruleset_unref(&r);
 		sets_prune(x->dir, v);
 	}
 	path_of(x, "sets/2", path);
@@ -308,7 +308,7 @@ newest_damaged_set_gives_way_to_an_older_one(void **state)
 		flip(file, at);
 	assert_int_equal(sets_open_newest(x->dir, x->id->root, &r, NULL), 0);
 	assert_int_equal(ruleset_head(r)->version, 4);
-	ruleset_close(&r);
+	ruleset_unref(&r);
 }
 
 static void

@@ -80,8 +80,7 @@ store_reopened_has_the_version_the_items_and_the_digest(void **state)
 	assert_int_equal(after.version, 2);
 	assert_int_equal(after.count, before.count);
 	assert_memory_equal(after.digest, before.digest, DIGEST_LEN);
-	assert_non_null(records_find(store_records(f->s), "Ebad.example",
-	    12));
+	assert_true(records_has(store_records(f->s), "Ebad.example", 12));
 	buf_init(&rev, 0);
 	assert_int_equal(store_revision(f->s, 1, true, &rev, NULL), 0);
 	assert_non_null(strstr(rev.data, "\"version\":1"));
@@ -122,10 +121,10 @@ commit_that_does_not_compile_writes_nothing(void **state)
 	assert_int_equal(put(f->s, "entry" S "bad.example" S "none", "{}",
 	    &v), ERR_INVAL);
 	assert_int_equal(store_version(f->s), 0);
-	assert_int_equal(store_items(f->s)->n, 0);
+	assert_int_equal(items_n(store_items(f->s)), 0);
 	store_close(&f->s);
 	assert_int_equal(store_open(&f->s, f->dir, NULL), 0);
-	assert_int_equal(store_items(f->s)->n, 0);
+	assert_int_equal(items_n(store_items(f->s)), 0);
 }
 
 static void

@@ -94,7 +94,7 @@ teardown(void **state)
 
 	sync_stop(&f->sync);
 	spool_close(&f->spool);
-	ruleset_close(&r);
+	ruleset_unref(&r);
 	sock_close(&f->control);
 	sock_close(&f->events);
 	sock_ctx_free(&f->ctx);

@@ -280,6 +280,9 @@ explain(const struct records *r, const struct question *q, json_t **out,
 		json_object_set_new(*out, "header", header_json(a));
 	json_object_set_new(*out, "remedies", remedies(r, &a->env, a->at_us,
 	    a->stage, &v));
+	if (remedy_none(v.reason) != NULL)
+		json_object_set_new(*out, "no_remedy",
+		    json_string(remedy_none(v.reason)));
 out:
 	free(a);
 	free(trace);

@@ -92,28 +92,19 @@ put_stage(const json_t *st, struct buf *out)
 }
 
 static void
-put_remedies(const json_t *list, struct buf *out)
+put_remedies(const json_t *a, struct buf *out)
 {
+	const json_t *list = json_object_get(a, "remedies");
 	size_t i;
 
-	for (i = 0; i < json_array_size(list); i++) {
-		const json_t *m = json_array_get(list, i);
-		const char *kind = text(m, "kind");
-
-		if (strcmp(kind, "group_entry") == 0)
-			buf_printf(out, "remedy   add %s to the group \"%s\"\n",
-			    text(m, "entry"), text(m, "group"));
-		else if (strcmp(kind, "remove_user_entry") == 0)
-			buf_printf(out, "remedy   take %s off the list of "
-			    "%s\n", text(m, "entry"), text(m, "user"));
-		else
-			buf_printf(out, "remedy   a take-no-action policy for "
-			    "this sender and recipient: %s\n",
-			    text(m, "why"));
-	}
+	for (i = 0; i < json_array_size(list); i++)
+		buf_printf(out, "remedy   %s\n", text(json_array_get(list, i),
+		    "text"));
 	if (json_array_size(list) > 0)
 		buf_puts(out, "         the refused message is not stored: "
 		    "ask the sender to send it again\n");
+	else if (text(a, "no_remedy")[0] != '\0')
+		buf_printf(out, "remedy   none: %s\n", text(a, "no_remedy"));
 }
 
 /* Who the message says it is from, as it was read. */
@@ -169,5 +160,5 @@ explain_table(const json_t *a, struct buf *out)
 	for (i = 0; i < json_array_size(json_object_get(a, "stages")); i++)
 		put_stage(json_array_get(json_object_get(a, "stages"), i),
 		    out);
-	put_remedies(json_object_get(a, "remedies"), out);
+	put_remedies(a, out);
 }

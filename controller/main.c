@@ -13,6 +13,7 @@
 
 #include "controller/fleet.h"
 #include "controller/http/api.h"
+#include "controller/keeper.h"
 #include "controller/messages/messages.h"
 #include "proto/base/clock.h"
 #include "proto/base/conf.h"
@@ -25,6 +26,7 @@
 struct settings_of_controller {
 	char *dir, *api, *tls_cert, *tls_key, *control, *events, *enroll;
 	char *advertise, *ready_file;
+	int64_t message_days;
 	int log_format, log_level;
 };
 
@@ -38,6 +40,7 @@ struct controller {
 	struct buf cert;
 	struct messages *messages;
 	struct fleet *fleet;
+	struct keeper *keeper;
 	struct httpd *httpd;
 	struct api api;
 };
@@ -65,6 +68,9 @@ static const struct conf_option options[] = {
 	    .def = "tcp://127.0.0.1:8028", .help = "where new nodes join" },
 	{ .name = "advertise", .type = CONF_TEXT, .offset = AT(advertise),
 	    .help = "host name that nodes are given instead" },
+	{ .name = "message_days", .type = CONF_INT, .offset = AT(message_days),
+	    .min = 0, .max = 36500, .def = "90",
+	    .help = "how long refusals are kept; 0: for ever" },
 	{ .name = "ready_file", .type = CONF_TEXT, .offset = AT(ready_file),
 	    .help = "written as JSON once all listeners are up" },
 	{ .name = "log_format", .type = CONF_ENUM, .offset = AT(log_format),
@@ -199,12 +205,15 @@ start(struct controller *c, struct diag *why)
 {
 	struct httpd_conf http = { .address = c->conf.api,
 	    .tls_cert = c->conf.tls_cert, .tls_key = c->conf.tls_key,
-	    .max_body = API_APPLY_MAX, .deadline_ms = 30000,
+	    .max_body = API_LARGE_MAX, .deadline_ms = 30000,
 	    .max_conns = 256, .max_conns_per_ip = 64 };
 	struct fleet_conf fleet = { .lock = &c->lock, .secret = c->curve,
 	    .control = c->conf.control, .events = c->conf.events,
 	    .enroll = c->conf.enroll, .advertise = c->conf.advertise,
 	    .on_events = on_events, .arg = c };
+	struct keeper_conf keeper = { .lock = &c->lock,
+	    .message_days = c->conf.message_days, .on_commit = on_commit,
+	    .arg = c };
 	char path[4200];
 	int rc;
 
@@ -227,6 +236,10 @@ start(struct controller *c, struct diag *why)
 	pthread_mutex_lock(&c->lock);
 	on_commit(c);
 	pthread_mutex_unlock(&c->lock);
+	keeper.store = c->store;
+	keeper.messages = c->messages;
+	if ((rc = keeper_start(&c->keeper, &keeper, why)) < 0)
+		return rc;
 	return httpd_start(&c->httpd, &http, on_request, c, why);
 }
 
@@ -257,6 +270,7 @@ stop(struct controller *c)
 {
 	if (c->httpd != NULL)
 		httpd_stop(&c->httpd);
+	keeper_stop(&c->keeper);
 	if (c->fleet != NULL)
 		fleet_stop(&c->fleet);
 	messages_close(&c->messages);

@@ -10,20 +10,14 @@
 #include <string.h>
 
 #include "controller/cli/cli.h"
+#include "controller/cli/context.h"
+#include "controller/cli/progress.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 
 #define ADDR_DEFAULT "http://127.0.0.1:8025"
 #define ANSWER_MAX ((size_t)256 << 20)
 #define TOKEN_MAX 4096
-
-static const char *
-setting(const struct flags *f, const char *name, const char *env)
-{
-	const char *value = flag(f, name);
-
-	return value != NULL ? value : getenv(env);
-}
 
 static size_t
 on_data(char *data, size_t size, size_t n, void *arg)
@@ -38,21 +32,27 @@ on_data(char *data, size_t size, size_t n, void *arg)
 static int
 read_token(const struct flags *f, struct buf *out)
 {
-	const char *path = setting(f, "token-file", "POSTERN_TOKEN_FILE");
 	struct diag why = { "" };
+	struct buf path;
 	int rc;
 
-	if (path == NULL || *path == '\0')
-		return CLI_OK;
+	buf_init(&path, 4096);
+	rc = context_get(f, "token-file", &path);
+	if (rc != CLI_OK || path.len == 0)
+		goto out;
 	buf_puts(out, "Authorization: Bearer ");
-	rc = file_read_secret(path, TOKEN_MAX, out, &why);
+	rc = file_read_secret(path.data, TOKEN_MAX, out, &why);
 	if (rc == ERR_NOENT)
-		return fail(CLI_DENIED, "there is no token file %s; "
-		    "--token-file or POSTERN_TOKEN_FILE names it", path);
-	if (rc < 0)
-		return fail(CLI_DENIED, "%s", why.text);
-	out->data[strcspn(out->data, "\r\n")] = '\0';
-	return CLI_OK;
+		rc = fail(CLI_DENIED, "there is no token file %s; "
+		    "--token-file, POSTERN_TOKEN_FILE or the context file "
+		    "names it", path.data);
+	else if (rc < 0)
+		rc = fail(CLI_DENIED, "%s", why.text);
+	else
+		out->data[strcspn(out->data, "\r\n")] = '\0';
+out:
+	buf_fini(&path);
+	return rc;
 }
 
 static int
@@ -60,7 +60,7 @@ exit_of_status(long status)
 {
 	switch (status) {
 	case 400: case 405: return CLI_USAGE;
-	case 401: case 403: return CLI_DENIED;
+	case 401: case 403: case 429: return CLI_DENIED;
 	case 404: return CLI_NOT_FOUND;
 	case 409: return CLI_CONFLICT;
 	case 413: case 422: return CLI_INVALID;
@@ -87,12 +87,41 @@ say_error(const json_t *answer, long status, const char *url)
 	return fail(exit_of_status(status), "%s: %s", at, text);
 }
 
+/* How far the request is; called by curl about once a second. */
+static int
+on_progress(void *arg, curl_off_t down_total, curl_off_t down,
+    curl_off_t up_total, curl_off_t up)
+{
+	bool sent = up >= up_total, answering = down > 0;
+
+	progress_show(arg, (uint64_t)(answering ? down : sent ? 0 : up),
+	    (uint64_t)(answering ? down_total : sent ? 0 : up_total),
+	    answering ? "receiving the answer" : sent ?
+	    "the controller works on it" : "sending");
+	return 0;
+}
+
+static void
+set_options(CURL *curl, struct progress *p, struct buf *got)
+{
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 120L);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, got);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, p);
+}
+
 /* Send it; the HTTP status, or 0 with the reason printed. */
 static long
 transfer(CURL *curl, const char *url, const char *method, const char *body,
     const char *token, struct buf *got)
 {
 	struct curl_slist *head = NULL;
+	struct progress progress;
 	long status = 0;
 	CURLcode code;
 
@@ -100,23 +129,25 @@ transfer(CURL *curl, const char *url, const char *method, const char *body,
 		head = curl_slist_append(head, token);
 	head = curl_slist_append(head, "Content-Type: application/json");
 	head = curl_slist_append(head, "Expect:");
+	progress_init(&progress);
+	set_options(curl, &progress, got);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, head);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 120L);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, got);
 	if (body != NULL) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
 		    (curl_off_t)strlen(body));
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	}
 	code = curl_easy_perform(curl);
+	progress_end(&progress);
 	if (code == CURLE_OK)
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	else if (code == CURLE_PEER_FAILED_VERIFICATION ||
+	    code == CURLE_SSL_CACERT_BADFILE)
+		fail(CLI_UNREACHABLE, "%s is not trusted: %s; --ca-file or "
+		    "POSTERN_CA_FILE names the certificate that vouches for "
+		    "it", url, curl_easy_strerror(code));
 	else
 		fail(CLI_UNREACHABLE, "no answer from %s: %s; is the "
 		    "controller running, and does --addr or POSTERN_ADDR name "
@@ -125,19 +156,39 @@ transfer(CURL *curl, const char *url, const char *method, const char *body,
 	return status;
 }
 
-static void
+static int
 make_url(const struct flags *f, const char *path, struct buf *url)
 {
-	const char *addr = setting(f, "addr", "POSTERN_ADDR");
+	struct buf addr;
+	int rc;
 
-	if (addr == NULL || *addr == '\0')
-		addr = ADDR_DEFAULT;
-	if (strstr(addr, "://") == NULL)
-		buf_puts(url, "http://");
-	buf_puts(url, addr);
-	while (url->len > 0 && url->data[url->len - 1] == '/')
-		url->data[--url->len] = '\0';
-	buf_puts(url, path);
+	buf_init(&addr, 4096);
+	if ((rc = context_get(f, "addr", &addr)) == CLI_OK) {
+		if (addr.len == 0)
+			buf_puts(&addr, ADDR_DEFAULT);
+		if (strstr(addr.data, "://") == NULL)
+			buf_puts(url, "http://");
+		buf_puts(url, addr.data);
+		while (url->len > 0 && url->data[url->len - 1] == '/')
+			url->data[--url->len] = '\0';
+		buf_puts(url, path);
+	}
+	buf_fini(&addr);
+	return rc;
+}
+
+static int
+set_ca(const struct flags *f, CURL *curl)
+{
+	struct buf path;
+	int rc;
+
+	buf_init(&path, 4096);
+	rc = context_get(f, "ca-file", &path);
+	if (rc == CLI_OK && path.len > 0)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, path.data);
+	buf_fini(&path);
+	return rc;
 }
 
 int
@@ -156,14 +207,16 @@ client_call(const struct flags *f, const char *method, const char *path,
 	buf_init(&url, 65536);
 	buf_init(&token, 2 * TOKEN_MAX);
 	buf_init(&got, ANSWER_MAX);
-	make_url(f, path, &url);
-	if ((rc = read_token(f, &token)) != CLI_OK)
+	if ((rc = make_url(f, path, &url)) != CLI_OK ||
+	    (rc = read_token(f, &token)) != CLI_OK)
 		goto out;
 	text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
 	if (url.err != 0 || (curl = curl_easy_init()) == NULL) {
 		rc = usage_error("the request is too long");
 		goto out;
 	}
+	if ((rc = set_ca(f, curl)) != CLI_OK)
+		goto out;
 	status = transfer(curl, url.data, method, text, token.data, &got);
 	if (status == 0) {
 		rc = CLI_UNREACHABLE;

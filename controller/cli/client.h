@@ -1,10 +1,9 @@
 /*
  * client.h - one request to the controller's HTTP API and its answer.
  *
- * Where the controller is: --addr, POSTERN_ADDR, else
- * http://127.0.0.1:8025.  The token: the file of --token-file or
- * POSTERN_TOKEN_FILE, which nobody else may read.  These functions print
- * what went wrong and return the exit status for it.
+ * Where the controller is, by context.h, else http://127.0.0.1:8025.  The
+ * token: the file that context.h names, which nobody else may read.  These
+ * functions print what went wrong and return the exit status for it.
  */
 #ifndef CLI_CLIENT_H
 #define CLI_CLIENT_H

@@ -10,8 +10,6 @@
 #include "controller/cli/output.h"
 
 #define COLUMNS(c) c, sizeof(c) / sizeof((c)[0])
-#define BATCH 10000	/* entries a request: well under the 1 MiB of a body */
-#define BATCH_BYTES 700000
 
 static const struct column group_columns[] = {
 	{ "GROUP", "name" }, { "ENTRIES", "entries" },
@@ -24,7 +22,9 @@ static const struct column entry_columns[] = {
 };
 
 static const struct column where_columns[] = {
-	{ "GROUP", "group" }, { "MANAGERS", "managers" }, { "PATH", "path" },
+	{ "ENTRY", "entry" }, { "GROUP", "group" }, { "IN", "in" },
+	{ "POLICIES", "policies" }, { "MANAGERS", "managers" },
+	{ "UNTIL", "until" },
 };
 
 static void
@@ -42,45 +42,15 @@ group_ls(struct flags *f)
 	return get_list(f, "/v1/groups", "groups", COLUMNS(group_columns));
 }
 
-/* The whole group: its pages in one answer. */
 static int
 read_group(const struct flags *f, const char *name, json_t **out)
 {
-	json_t *whole = NULL, *page;
 	struct buf path;
 	int rc;
 
 	group_path(&path, name, "?limit=10000");
-	for (;;) {
-		char *next;
-
-		rc = client_call(f, "GET", path.data, NULL, &page);
-		if (rc != CLI_OK)
-			break;
-		if (whole == NULL)
-			whole = json_incref(page);
-		else
-			json_array_extend(json_object_get(whole, "entries"),
-			    json_object_get(page, "entries"));
-		buf_fini(&path);
-		group_path(&path, name, "?limit=10000&after=");
-		next = xstrdup(text_of(page, "next"));
-		json_decref(page);
-		client_escape(&path, next);
-		if (*next == '\0') {
-			free(next);
-			break;
-		}
-		free(next);
-	}
+	rc = get_pages(f, path.data, "entries", out);
 	buf_fini(&path);
-	if (rc == CLI_OK)
-		json_object_del(whole, "next");
-	else {
-		json_decref(whole);
-		whole = NULL;
-	}
-	*out = whole;
 	return rc;
 }
 
@@ -112,94 +82,81 @@ group_export(struct flags *f)
 	return rc;
 }
 
-/* One request of an edit; adds up what it did in total. */
+/* What an edit would do, as lines and counts; CLI_DIFFERS if anything. */
 static int
-send_batch(const struct flags *f, json_t *body, const char *verb,
-    json_t *batch, json_t *total)
+show_preview(const json_t *answer)
 {
-	static const char *const counts[] = { "added", "removed",
-	    "unchanged" };
-	json_t *answer;
-	struct buf path;
-	size_t i;
-	int rc;
+	long long added = json_integer_value(json_object_get(answer,
+	    "added")), updated = json_integer_value(json_object_get(answer,
+	    "updated")), removed = json_integer_value(json_object_get(answer,
+	    "removed"));
 
-	json_object_set(body, verb, batch);
-	group_path(&path, f->args[0], "/entries");
-	rc = client_call(f, "POST", path.data, body, &answer);
-	buf_fini(&path);
-	for (i = 0; i < 3 && rc == CLI_OK; i++)
-		json_object_set_new(total, counts[i], json_integer(
-		    json_integer_value(json_object_get(total, counts[i])) +
-		    json_integer_value(json_object_get(answer, counts[i]))));
-	if (rc == CLI_OK)
-		json_object_set(total, "version", json_object_get(answer,
-		    "version"));
-	json_decref(answer);
-	return rc;
+	fputs(text_of(answer, "summary"), stdout);
+	printf("%lld would be added, %lld changed, %lld removed, %lld stay\n",
+	    added, updated, removed,
+	    json_integer_value(json_object_get(answer, "unchanged")));
+	return added + updated + removed > 0 ? CLI_DIFFERS : CLI_OK;
 }
 
-/* A large list goes in batches, since a request is at most 1 MiB. */
-static int
-edit(const struct flags *f, json_t *body, const char *verb,
-    const json_t *entries)
+/* "empty,shrink" as a list. */
+static void
+put_accept(const char *text, json_t *body)
 {
-	json_t *total = json_object(), *batch = json_array(), *entry;
-	size_t i, bytes = 0, n = json_array_size(entries);
+	json_t *list = json_array();
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, ",");
+
+		json_array_append_new(list, json_stringn(text, n));
+		text += n + (text[n] == ',');
+	}
+	json_object_set_new(body, "accept", list);
+}
+
+/* Flags that go into the body as they are: texts, then true. */
+static void
+put_edit_flags(const struct flags *f, json_t *body)
+{
+	static const char *const texts[] = { "comment", "until", "for" };
+	static const char *const flags[][2] = { { "create", "create" },
+	    { "replace", "replace" }, { "take-over", "take_over" } };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		if (flag(f, texts[i]) != NULL)
+			json_object_set_new(body, texts[i],
+			    json_string(flag(f, texts[i])));
+		if (flag(f, flags[i][0]) != NULL)
+			json_object_set_new(body, flags[i][1], json_true());
+	}
+	if (flag(f, "accept") != NULL)
+		put_accept(flag(f, "accept"), body);
+}
+
+/* Send {verb: entries}; body and entries are consumed. */
+static int
+edit(const struct flags *f, json_t *body, const char *verb, json_t *entries)
+{
+	json_t *answer = NULL;
+	struct buf path;
+	bool dry = flag(f, "dry-run") != NULL, whole = false;
 	int rc = put_change_flags(f, body);
 
-	json_array_foreach(entries, i, entry) {
-		if (rc != CLI_OK)
-			break;
-		json_array_append(batch, entry);
-		bytes += json_string_length(entry) + 8;
-		if (i + 1 < n && json_array_size(batch) < BATCH &&
-		    bytes < BATCH_BYTES)
-			continue;
-		rc = send_batch(f, body, verb, batch, total);
-		json_array_clear(batch);
-		bytes = 0;
-		/* what was meant for the state before has held by now */
-		json_object_del(body, "if_revision");
-		json_object_del(body, "replace");
-	}
+	put_edit_flags(f, body);
+	json_object_set_new(body, verb, entries);
+	group_path(&path, f->args[0], "/entries");
 	if (rc == CLI_OK)
-		output_whole(f, total);
-	if (rc == CLI_OK && flag(f, "dry-run") != NULL &&
-	    f->format == FORMAT_TABLE)
-		printf("%lld would be added, %lld removed, %lld stay\n",
-		    json_integer_value(json_object_get(total, "added")),
-		    json_integer_value(json_object_get(total, "removed")),
-		    json_integer_value(json_object_get(total, "unchanged")));
-	if (rc == CLI_OK)
-		rc = wait_nodes(f, (uint64_t)json_integer_value(
-		    json_object_get(total, "version")));
-	json_decref(batch);
-	json_decref(total);
-	return rc;
-}
-
-static int
-edit_with(const struct flags *f, const char *verb, json_t *entries)
-{
-	json_t *body = json_object();
-	int rc;
-
-	if (flag(f, "comment") != NULL)
-		json_object_set_new(body, "comment",
-		    json_string(flag(f, "comment")));
-	if (flag(f, "until") != NULL)
-		json_object_set_new(body, "until",
-		    json_string(flag(f, "until")));
-	if (flag(f, "create") != NULL)
-		json_object_set_new(body, "create", json_true());
-	if (flag(f, "replace") != NULL)
-		json_object_set_new(body, "replace", json_true());
-	if (json_array_size(entries) == 0)
-		rc = usage_error("no entries were given");
-	else
-		rc = edit(f, body, verb, entries);
+		rc = client_call(f, "POST", path.data, body, &answer);
+	buf_fini(&path);
 	json_decref(body);
+	if (rc == CLI_OK)
+		whole = output_whole(f, answer);
+	if (rc == CLI_OK && dry && !whole)
+		rc = show_preview(answer);
+	else if (rc == CLI_OK)
+		rc = wait_nodes(f, (uint64_t)json_integer_value(
+		    json_object_get(answer, "version")));
+	json_decref(answer);
 	return rc;
 }
 
@@ -209,8 +166,10 @@ group_change(const struct flags *f, const char *verb)
 	json_t *entries = json_array();
 	int rc = entries_of(f, 1, entries);
 
+	if (rc == 0 && json_array_size(entries) == 0)
+		rc = usage_error("no entries were given");
 	if (rc == 0)
-		rc = edit_with(f, verb, entries);
+		return edit(f, json_object(), verb, entries);
 	json_decref(entries);
 	return rc;
 }
@@ -225,37 +184,59 @@ group_add(struct flags *f)
 static int
 group_rm(struct flags *f)
 {
+	json_t *answer = NULL;
 	struct buf path;
 	char what[300];
 	int rc;
 
 	if (f->args_n > 1)
 		return group_change(f, "remove");
-	if (flag(f, "dry-run") != NULL)
-		return usage_error("a whole group has no --dry-run; \"group "
-		    "show\" says what it holds and who uses it");
-	snprintf(what, sizeof(what), "remove the group \"%.200s\"",
-	    f->args[0]);
-	if (!flags_confirm(f, what))
+	snprintf(what, sizeof(what), "remove the group \"%.200s\" with all "
+	    "its entries", f->args[0]);
+	if (flag(f, "dry-run") == NULL && !flags_confirm(f, what))
 		return CLI_USAGE;
 	group_path(&path, f->args[0], "");
-	rc = client_call(f, "DELETE", path.data, NULL, NULL);
+	if (flag(f, "dry-run") != NULL)
+		buf_puts(&path, "?dry_run=1");
+	if (flag(f, "take-over") != NULL)
+		buf_printf(&path, "%ctake_over=1",
+		    strchr(path.data, '?') == NULL ? '?' : '&');
+	client_query(&path, f, "message");
+	if (flag(f, "if-revision") != NULL) {
+		buf_printf(&path, "%cif_revision=",
+		    strchr(path.data, '?') == NULL ? '?' : '&');
+		client_escape(&path, flag(f, "if-revision"));
+	}
+	rc = client_call(f, "DELETE", path.data, NULL, &answer);
 	buf_fini(&path);
+	if (rc == CLI_OK && !output_whole(f, answer) &&
+	    flag(f, "dry-run") != NULL)
+		printf("the group and its entries, %lld in all, would be "
+		    "removed\n", json_integer_value(json_object_get(answer,
+		    "removed")));
+	if (rc == CLI_OK)
+		rc = wait_nodes(f, (uint64_t)json_integer_value(
+		    json_object_get(answer, "version")));
+	json_decref(answer);
 	return rc;
 }
 
 static int
 group_import(struct flags *f)
 {
+	bool replace = flag(f, "replace") != NULL;
 	json_t *entries = json_array();
+	char what[300];
 	int rc = read_entries(f->args[1], entries);
 
-	if (rc == 0 && flag(f, "replace") != NULL &&
-	    json_array_size(entries) > BATCH)
-		rc = fail(CLI_USAGE, "--replace takes at most %d entries; "
-		    "name the file in a policy document instead", BATCH);
+	snprintf(what, sizeof(what), "replace what \"%.200s\" holds by these "
+	    "%zu entries", f->args[0], json_array_size(entries));
+	if (rc == 0 && replace && flag(f, "dry-run") == NULL &&
+	    !flags_confirm(f, what))
+		rc = CLI_USAGE;
 	if (rc == 0)
-		rc = edit_with(f, "add", entries);
+		return edit(f, json_pack("{s:b}", "import", 1), "add",
+		    entries);
 	json_decref(entries);
 	return rc;
 }
@@ -272,12 +253,13 @@ group_where(struct flags *f)
 	client_escape(&path, f->args[0]);
 	rc = client_call(f, "GET", path.data, NULL, &answer);
 	if (rc == CLI_OK) {
-		const json_t *groups = json_object_get(answer, "groups");
+		const json_t *groups = json_object_get(answer, "where");
 
 		if (json_array_size(groups) == 0 &&
 		    f->format == FORMAT_TABLE) {
-			printf("no group holds %s, itself or by a wildcard "
-			    "that covers it\n", f->args[0]);
+			printf("no group and no policy names %s, itself or by "
+			    "a domain or wildcard that covers it\n",
+			    f->args[0]);
 			rc = CLI_DIFFERS;
 		} else
 			output_list(f, answer, groups,
@@ -288,17 +270,20 @@ group_where(struct flags *f)
 	return rc;
 }
 
-#define ADD_FLAGS CHANGE_FLAGS " comment= until= create "
+#define ADD_FLAGS CHANGE_FLAGS " comment= until= for= create "
+#define CHANGE_USAGE "[--dry-run] [--if-revision N] [--message TEXT] " \
+    "[--wait[=30s]]"
 
 static const struct verb verbs[] = {
 	{ "ls", "", 0, 0, group_ls, "" },
 	{ "show", "", 1, 1, group_show, "GROUP" },
 	{ "add", ADD_FLAGS, 2, -1, group_add, "GROUP ENTRY... | - [--create] "
-	    "[--comment TEXT] [--until TIME] [--dry-run] [--wait[=30s]]" },
-	{ "rm", CHANGE_FLAGS " yes ", 1, -1, group_rm,
-	    "GROUP [ENTRY... | -] [--yes] [--dry-run] [--wait[=30s]]" },
-	{ "import", ADD_FLAGS " replace ", 2, 2, group_import, "GROUP "
-	    "FILE|- [--create] [--replace] [--dry-run] [--wait[=30s]]" },
+	    "[--comment TEXT] [--for 30d | --until TIME] " CHANGE_USAGE },
+	{ "rm", CHANGE_FLAGS " yes take-over ", 1, -1, group_rm,
+	    "GROUP [ENTRY... | -] [--yes] [--take-over] " CHANGE_USAGE },
+	{ "import", ADD_FLAGS " replace accept= yes ", 2, 2, group_import,
+	    "GROUP FILE|- [--create] [--replace [--yes]] [--accept "
+	    "empty,shrink,internal,free-mail] " CHANGE_USAGE },
 	{ "export", "", 1, 1, group_export, "GROUP" },
 	{ "where", "", 1, 1, group_where, "ENTRY" },
 };

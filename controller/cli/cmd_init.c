@@ -13,9 +13,11 @@ cmd_init(int argc, char **argv)
 	struct flags f;
 	json_t *body, *answer, *name;
 	uint64_t version;
+	bool dry;
 	size_t i;
-	int rc = flags_parse(&f, argc, argv, "wait?", "usage: postern init "
-	    "[--wait[=30s]]\n\nMakes the groups Blocked Senders, its "
+	int rc = flags_parse(&f, argc, argv, CHANGE_FLAGS,
+	    "usage: postern init [--dry-run] [--if-revision N] [--message "
+	    "TEXT] [--wait[=30s]]\n\nMakes the groups Blocked Senders, its "
 	    "exceptions and Permitted Senders, with\ntheir policies; what "
 	    "is there already is left.\n");
 
@@ -24,16 +26,23 @@ cmd_init(int argc, char **argv)
 	if (f.args_n > 0)
 		return usage_error("init takes no arguments");
 	body = json_object();
-	rc = client_call(&f, "POST", "/v1/init", body, &answer);
+	rc = put_change_flags(&f, body);
+	answer = NULL;
+	if (rc == CLI_OK)
+		rc = client_call(&f, "POST", "/v1/init", body, &answer);
 	json_decref(body);
 	if (rc != CLI_OK)
 		return rc;
+	dry = flag(&f, "dry-run") != NULL;
+	if (dry && json_array_size(json_object_get(answer, "created")) > 0)
+		rc = CLI_DIFFERS;
 	if (!output_whole(&f, answer)) {
 		json_array_foreach(json_object_get(answer, "created"), i, name)
-			printf("made %s\n", json_string_value(name));
+			printf("%s %s\n", dry ? "would make" : "made",
+			    json_string_value(name));
 	}
 	version = (uint64_t)json_integer_value(json_object_get(answer,
 	    "version"));
 	json_decref(answer);
-	return wait_nodes(&f, version);
+	return rc != CLI_OK ? rc : wait_nodes(&f, version);
 }

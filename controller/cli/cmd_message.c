@@ -44,11 +44,28 @@ say_nothing_found(const json_t *answer)
 
 	printf("no message fits, of %lld searched\n",
 	    json_integer_value(json_object_get(answer, "searched")));
+	if (*text_of(answer, "next") != '\0')
+		puts("that is not all of them: go on with --before, or narrow "
+		    "the search");
 	if (json_array_size(heard) == 0)
-		puts("no node was heard, so this proves nothing");
-	json_array_foreach(heard, i, node)
-		printf("%s was heard until %s\n", text_of(node, "node"),
-		    text_of(node, "until"));
+		puts("no node is enrolled, so this proves nothing");
+	json_array_foreach(heard, i, node) {
+		long long spool = json_integer_value(json_object_get(node,
+		    "spool"));
+
+		if (*text_of(node, "until") == '\0')
+			printf("%s was not heard since the controller "
+			    "started\n", text_of(node, "node"));
+		else if (spool > 0)
+			printf("%s was heard until %s and has %lld still to "
+			    "report\n", text_of(node, "node"),
+			    text_of(node, "until"), spool);
+		else
+			printf("%s was heard until %s\n",
+			    text_of(node, "node"), text_of(node, "until"));
+	}
+	puts("a message that was accepted, or that no node was asked about, "
+	    "is not kept");
 }
 
 static int
@@ -107,6 +124,43 @@ message_show(struct flags *f)
 	return rc;
 }
 
+/* The remedy, made: first shown, and on a terminal asked about. */
+static int
+message_allow(struct flags *f)
+{
+	json_t *body = json_object(), *answer = NULL, *seen;
+	bool dry = flag(f, "dry-run") != NULL;
+	struct buf path;
+	int rc = put_change_flags(f, body);
+
+	if (flag(f, "for") != NULL)
+		json_object_set_new(body, "for", json_string(flag(f, "for")));
+	buf_init(&path, 65536);
+	buf_puts(&path, "/v1/messages/");
+	client_escape(&path, f->args[0]);
+	buf_puts(&path, "/allow");
+	if (rc == CLI_OK && !dry && flag(f, "yes") == NULL) {
+		json_object_set_new(body, "dry_run", json_true());
+		rc = client_call(f, "POST", path.data, body, &seen);
+		json_object_del(body, "dry_run");
+		if (rc == CLI_OK)
+			fputs(text_of(seen, "summary"), stderr);
+		json_decref(seen);
+		if (rc == CLI_OK && !flags_confirm(f, "make this change"))
+			rc = CLI_USAGE;
+	}
+	if (rc == CLI_OK)
+		rc = client_call(f, "POST", path.data, body, &answer);
+	if (rc == CLI_OK && !dry && f->format == FORMAT_TABLE)
+		printf("allowed%s%s; the refused message is not stored: ask "
+		    "the sender to send it again\n",
+		    *text_of(answer, "until") == '\0' ? "" : " until ",
+		    text_of(answer, "until"));
+	buf_fini(&path);
+	json_decref(body);
+	return finish_change(f, rc, answer);
+}
+
 static const struct verb verbs[] = {
 	{ "search", "from= to= status= reason= policy= node= since= until= "
 	    "id= limit= before=", 0, 0, message_search, "[--from A] [--to B] "
@@ -114,6 +168,9 @@ static const struct verb verbs[] = {
 	    "[--policy ID] [--node N] [--since TIME] [--until TIME] "
 	    "[--id ID] [--limit N] [--before NEXT]" },
 	{ "show", "", 1, 1, message_show, "ID" },
+	{ "allow", "for= yes " CHANGE_FLAGS, 1, 1, message_allow, "ID "
+	    "[--for 90d] [--yes] [--dry-run] [--if-revision N] "
+	    "[--message TEXT] [--wait[=30s]]" },
 };
 
 int

@@ -11,7 +11,7 @@
 
 static const struct column list_columns[] = {
 	{ "NODE", "id" }, { "STATE", "state" }, { "VERSION", "version" },
-	{ "LAG_MS", "lag_ms" }, { "LAST SEEN", "last_seen" },
+	{ "CONVERGED", "converged" }, { "LAST SEEN", "last_seen" },
 	{ "DECISIONS", "decisions" }, { "REFUSALS", "refusals" },
 };
 
@@ -20,7 +20,7 @@ static const struct column show_columns[] = {
 	{ "detail", "detail" }, { "refuses", "nack" },
 	{ "version", "version" }, { "digest", "digest" },
 	{ "digest known", "digest_known" }, { "engine", "engine" },
-	{ "enforced at", "enforced_at" }, { "lag ms", "lag_ms" },
+	{ "enforced at", "enforced_at" }, { "converged", "converged" },
 	{ "last seen", "last_seen" }, { "decisions", "decisions" },
 	{ "refusals", "refusals" }, { "spool", "spool" },
 	{ "events lost", "events_lost" }, { "address", "address" },

@@ -29,7 +29,7 @@ revision_ls(struct flags *f)
 
 	buf_init(&path, 4096);
 	buf_puts(&path, "/v1/revisions");
-	client_query(&path, f, "limit");
+	client_query(&path, f, "limit before");
 	rc = get_list(f, path.data, "revisions", COLUMNS(list_columns));
 	buf_fini(&path);
 	return rc;
@@ -52,7 +52,7 @@ print_changes(const json_t *revision)
 }
 
 static int
-get_revision(const struct flags *f, bool head)
+revision_show(struct flags *f)
 {
 	struct buf path;
 	json_t *answer;
@@ -67,34 +67,77 @@ get_revision(const struct flags *f, bool head)
 	buf_fini(&path);
 	if (rc != CLI_OK)
 		return rc;
-	if (f->format == FORMAT_TABLE && head) {
-		output_object(f, answer, COLUMNS(show_columns));
+	output_object(f, answer, COLUMNS(show_columns));
+	if (f->format == FORMAT_TABLE) {
 		fputs(text_of(answer, "document"), stdout);
-	}
-	if (f->format == FORMAT_TABLE)
 		print_changes(answer);
-	else
-		output_object(f, answer, COLUMNS(show_columns));
+	}
 	json_decref(answer);
 	return CLI_OK;
 }
 
-static int
-revision_show(struct flags *f)
-{
-	return get_revision(f, true);
-}
-
+/* One number: what that revision changed; two: from the one to the other. */
 static int
 revision_diff(struct flags *f)
 {
-	return get_revision(f, false);
+	bool two = f->args_n == 2, changed;
+	char *end;
+	unsigned long long n = strtoull(f->args[0], &end, 10);
+	struct buf path;
+	json_t *answer;
+	int rc;
+
+	if (*end != '\0' || *f->args[0] < '0' || *f->args[0] > '9')
+		return usage_error("a revision is a number");
+	buf_init(&path, 4096);
+	buf_printf(&path, "/v1/revisions/%llu/diff?to=", two || n == 0 ? n :
+	    n - 1);
+	client_escape(&path, f->args[two ? 1 : 0]);
+	rc = client_call(f, "GET", path.data, NULL, &answer);
+	buf_fini(&path);
+	if (rc != CLI_OK)
+		return rc;
+	changed = json_is_true(json_object_get(answer, "changed"));
+	if (!output_whole(f, answer))
+		fputs(text_of(answer, "summary"), stdout);
+	json_decref(answer);
+	return changed ? CLI_DIFFERS : CLI_OK;
+}
+
+static int
+revision_rollback(struct flags *f)
+{
+	json_t *body = json_object(), *answer = NULL;
+	struct buf path;
+	char what[200];
+	int rc = put_change_flags(f, body);
+
+	snprintf(what, sizeof(what), "go back to what revision %.40s held "
+	    "(\"--dry-run\" shows the change)", f->args[0]);
+	if (rc == CLI_OK && flag(f, "dry-run") == NULL &&
+	    !flags_confirm(f, what))
+		rc = CLI_USAGE;
+	buf_init(&path, 4096);
+	buf_puts(&path, "/v1/revisions/");
+	client_escape(&path, f->args[0]);
+	buf_puts(&path, "/rollback");
+	if (rc == CLI_OK)
+		rc = client_call(f, "POST", path.data, body, &answer);
+	buf_fini(&path);
+	json_decref(body);
+	return finish_change(f, rc, answer);
 }
 
 static const struct verb verbs[] = {
-	{ "ls", "limit=", 0, 0, revision_ls, "[--limit N]" },
+	{ "ls", "limit= before=", 0, 0, revision_ls, "[--limit N] "
+	    "[--before N]" },
 	{ "show", "document", 1, 1, revision_show, "N [--document]" },
-	{ "diff", "", 1, 1, revision_diff, "N" },
+	{ "diff", "", 1, 2, revision_diff, "N [M]: what N changed, or from N "
+	    "to M; 1 if anything" },
+	{ "rollback", "yes " CHANGE_FLAGS, 1, 1, revision_rollback, "N "
+	    "[--yes] [--dry-run] [--if-revision N] [--message TEXT] "
+	    "[--wait[=30s]]\n    a new version with what N held; users' own "
+	    "entries stay" },
 };
 
 int

@@ -12,6 +12,7 @@ static const struct column columns[] = {
 	{ "records", "records" }, { "since", "since" },
 	{ "controller", "controller" }, { "nodes", "nodes.total" },
 	{ "converged", "nodes.converged" }, { "away", "nodes.away" },
+	{ "not converged", "stale" },
 	{ "messages", "messages" },
 };
 

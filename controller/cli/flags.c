@@ -13,8 +13,8 @@
 
 #include "controller/cli/cli.h"
 
-#define COMMON " addr= token-file= output= help "
-#define OPTIONS_MAX 32
+#define COMMON " addr= token-file= ca-file= output= help "
+#define OPTIONS_MAX 40
 
 struct table {
 	struct option option[OPTIONS_MAX + 1];
@@ -123,8 +123,11 @@ flags_parse(struct flags *f, int argc, char **argv, const char *accepts,
 	if (flag(f, "help") != NULL) {
 		fputs(help, stdout);
 		fputs("\nFlags of every command: --addr URL (POSTERN_ADDR), "
-		    "--token-file FILE\n(POSTERN_TOKEN_FILE), -o "
-		    "table|json|yaml|csv|name.\n", stdout);
+		    "--token-file FILE\n(POSTERN_TOKEN_FILE), --ca-file FILE "
+		    "(POSTERN_CA_FILE), -o\ntable|json|yaml|csv|name; the "
+		    "first three may stand in the file\n"
+		    "~/.config/postern/context.yaml as addr, token_file and "
+		    "ca_file.\n", stdout);
 		return 1;
 	}
 	if (flag(f, "output") != NULL && set_format(f, flag(f, "output")) != 0)

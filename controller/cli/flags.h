@@ -3,7 +3,7 @@
  *
  * A command says its flags in one text, "user= dry-run wait?": "=" takes a
  * value, "?" may take one ("--wait=5s"); those of all
- * commands (--addr, --token-file, -o, --help) need not be said.
+ * commands (--addr, --token-file, --ca-file, -o, --help) need not be said.
  */
 #ifndef CLI_FLAGS_H
 #define CLI_FLAGS_H

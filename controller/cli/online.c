@@ -9,6 +9,7 @@
 
 #include "controller/cli/cli.h"
 #include "controller/cli/output.h"
+#include "controller/cli/progress.h"
 #include "controller/policy/document.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
@@ -121,12 +122,25 @@ lagging(const json_t *answer, uint64_t version, bool say)
 	return n;
 }
 
+static void
+show_wait(struct progress *p, const json_t *answer, size_t lag,
+    uint64_t version)
+{
+	size_t total = json_array_size(json_object_get(answer, "nodes"));
+	char text[80];
+
+	snprintf(text, sizeof(text), "%zu of %zu nodes enforce version %llu",
+	    total - lag, total, (unsigned long long)version);
+	progress_show(p, total - lag, total, text);
+}
+
 int
 wait_nodes(const struct flags *f, uint64_t version)
 {
 	const struct timespec pause = { 0, 50 * 1000 * 1000 };
 	const char *text = flag(f, "wait");
 	uint64_t ms = WAIT_DEFAULT_MS, end;
+	struct progress progress;
 	int rc;
 
 	if (text == NULL || flag(f, "dry-run") != NULL)
@@ -134,6 +148,7 @@ wait_nodes(const struct flags *f, uint64_t version)
 	if (*text != '\0' && clock_parse_duration(text, &ms) < 0)
 		return usage_error("--wait takes a time such as 30s");
 	end = clock_mono_ms() + ms;
+	progress_init(&progress);
 	for (;;) {
 		json_t *answer;
 		size_t n;
@@ -141,13 +156,76 @@ wait_nodes(const struct flags *f, uint64_t version)
 
 		rc = client_call(f, "GET", "/v1/nodes", NULL, &answer);
 		if (rc != CLI_OK)
-			return rc;
+			break;
+		show_wait(&progress, answer, lagging(answer, version, false),
+		    version);
+		if (late)
+			progress_end(&progress);
 		n = lagging(answer, version, late);
 		json_decref(answer);
+		rc = n == 0 ? CLI_OK : CLI_PARTIAL;
 		if (n == 0 || late)
-			return n == 0 ? CLI_OK : CLI_PARTIAL;
+			break;
 		nanosleep(&pause, NULL);
 	}
+	progress_end(&progress);
+	return rc;
+}
+
+int
+finish_change(const struct flags *f, int rc, json_t *answer)
+{
+	uint64_t version = (uint64_t)json_integer_value(json_object_get(
+	    answer, "version"));
+	bool dry = flag(f, "dry-run") != NULL;
+	bool changed = json_is_true(json_object_get(answer, "changed"));
+
+	if (rc == CLI_OK && !output_whole(f, answer) && dry)
+		fputs(text_of(answer, "summary"), stdout);
+	json_decref(answer);
+	if (rc != CLI_OK)
+		return rc;
+	return dry ? (changed ? CLI_DIFFERS : CLI_OK) : wait_nodes(f,
+	    version);
+}
+
+int
+get_pages(const struct flags *f, const char *path, const char *key,
+    json_t **out)
+{
+	json_t *whole = NULL, *page;
+	struct buf at;
+	int rc;
+
+	buf_init(&at, 65536);
+	buf_puts(&at, path);
+	while ((rc = client_call(f, "GET", at.data, NULL, &page)) == CLI_OK) {
+		const char *next = text_of(page, "next");
+
+		if (whole == NULL)
+			whole = json_incref(page);
+		else
+			json_array_extend(json_object_get(whole, key),
+			    json_object_get(page, key));
+		buf_reset(&at);
+		buf_printf(&at, "%s%cafter=", path,
+		    strchr(path, '?') == NULL ? '?' : '&');
+		client_escape(&at, next);
+		if (*next == '\0') {
+			json_decref(page);
+			break;
+		}
+		json_decref(page);
+	}
+	buf_fini(&at);
+	if (rc == CLI_OK)
+		json_object_del(whole, "next");
+	else {
+		json_decref(whole);
+		whole = NULL;
+	}
+	*out = whole;
+	return rc;
 }
 
 int

@@ -48,6 +48,19 @@ int put_change_flags(const struct flags *f, json_t *body);
  */
 int wait_nodes(const struct flags *f, uint64_t version);
 
+/*
+ * The end of a change whose answer is {changed, version, summary, ..}: prints
+ * it when asked for as a whole, or what a --dry-run would change (then
+ * CLI_DIFFERS if anything), and waits.  rc and answer are client_call()'s;
+ * answer is consumed.
+ */
+int finish_change(const struct flags *f, int rc, json_t *answer);
+
+/* GET path page by page ("next" is asked for as "after") into one answer
+ * with the whole list under key, to be decref'd.  CLI_OK or the status. */
+int get_pages(const struct flags *f, const char *path, const char *key,
+    json_t **out);
+
 /* Ask GET path and print its list under key; CLI_OK or the status. */
 struct column;
 int get_list(const struct flags *f, const char *path, const char *key,

@@ -4,48 +4,15 @@
  */
 #include "controller/http/api.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/http/spec.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
-
-static const struct api_route routes[] = {
-	{ "GET", "/v1/version", api_version, "what this controller speaks" },
-	{ "GET", "/v1/status", api_status, "policy in force" },
-	{ "POST", "/v1/init", api_init, "make the three groups to begin with" },
-	{ "POST", "/v1/apply", api_apply, "apply documents" },
-	{ "GET", "/v1/lint", api_lint, "findings on the policy in force" },
-	{ "GET", "/v1/export", api_export, "the policy as a document" },
-	{ "POST", "/v1/explain", api_explain, "a verdict and why" },
-	{ "GET", "/v1/groups", api_groups, "profile groups" },
-	{ "GET", "/v1/groups/*", api_group, "one group and its entries" },
-	{ "POST", "/v1/groups/*/entries", api_group_edit,
-	    "add and remove entries" },
-	{ "DELETE", "/v1/groups/*", api_group_delete, "remove a group" },
-	{ "GET", "/v1/entries/*", api_entry, "where an entry stands" },
-	{ "GET", "/v1/senders", api_senders, "managed senders" },
-	{ "POST", "/v1/senders", api_senders_edit,
-	    "permit, block or remove managed senders" },
-	{ "GET", "/v1/revisions", api_revisions, "versions, newest first" },
-	{ "GET", "/v1/revisions/*", api_revision, "one version" },
-	{ "GET", "/v1/messages", api_messages, "the message center" },
-	{ "GET", "/v1/messages/*", api_message, "one message, and why" },
-	{ "GET", "/v1/nodes", api_nodes, "nodes and what they enforce" },
-	{ "POST", "/v1/nodes/join-token", api_join_token,
-	    "a token to join with, once" },
-	{ "GET", "/v1/nodes/*", api_node, "one node" },
-	{ "DELETE", "/v1/nodes/*", api_node_delete, "revoke a node" },
-	{ NULL, NULL, NULL, NULL }
-};
-
-const struct api_route *
-api_routes(void)
-{
-	return routes;
-}
 
 void
 api_reply(struct api_call *c, json_t *o)
@@ -106,7 +73,9 @@ api_fail(struct api_call *c, int err, const struct diag *why)
 const char *
 api_text(const struct api_call *c, const char *key, const char *def)
 {
-	const char *s = json_string_value(json_object_get(c->body, key));
+	const char *s = c->body != NULL ?
+	    json_string_value(json_object_get(c->body, key)) :
+	    httpd_query(c->req, key);
 
 	return s == NULL ? def : s;
 }
@@ -114,15 +83,92 @@ api_text(const struct api_call *c, const char *key, const char *def)
 bool
 api_flag(const struct api_call *c, const char *key)
 {
-	return json_is_true(json_object_get(c->body, key));
+	const char *s;
+
+	if (c->body != NULL)
+		return json_is_true(json_object_get(c->body, key));
+	s = httpd_query(c->req, key);
+	return s != NULL && (strcmp(s, "1") == 0 || strcmp(s, "true") == 0);
 }
 
 json_int_t
 api_number(const struct api_call *c, const char *key, json_int_t def)
 {
 	const json_t *v = json_object_get(c->body, key);
+	const char *s = c->body != NULL ? NULL : httpd_query(c->req, key);
 
+	if (s != NULL)
+		return strtoll(s, NULL, 10);
 	return json_is_integer(v) ? json_integer_value(v) : def;
+}
+
+bool
+api_query_number(struct api_call *c, const char *key, json_int_t def,
+    json_int_t max, json_int_t *out)
+{
+	const char *s = httpd_query(c->req, key);
+	char *end;
+
+	*out = def;
+	if (s == NULL)
+		return true;
+	errno = 0;
+	*out = strtoll(s, &end, 10);
+	if (errno == 0 && *s >= '0' && *s <= '9' && *end == '\0' &&
+	    *out >= 1 && *out <= max)
+		return true;
+	api_error(c, 400, "usage", "%s is a number from 1 to %lld", key,
+	    (long long)max);
+	return false;
+}
+
+void
+api_reply_change(struct api_call *c, const struct change *ch,
+    uint64_t version, json_t *more)
+{
+	struct buf text, json;
+	json_t *o;
+
+	buf_init(&text, 0);
+	buf_init(&json, 0);
+	buf_puts(&text, "");
+	change_print(ch, &text);
+	change_json(ch, &json);
+	o = json_pack("{s:b, s:I, s:o, s:s}", "changed", ch->n > 0,
+	    "version", (json_int_t)version, "changes",
+	    json_loads(json.data, 0, NULL), "summary", text.data);
+	if (more != NULL)
+		json_object_update_new(o, more);
+	api_reply(c, o);
+	buf_fini(&text);
+	buf_fini(&json);
+}
+
+json_t *
+api_managers(const char *managers)
+{
+	json_t *list = json_array();
+
+	while (*managers != '\0') {
+		size_t n = strcspn(managers, ",");
+
+		json_array_append_new(list, json_stringn(managers, n));
+		managers += n + (managers[n] == ',');
+	}
+	return list;
+}
+
+const char *
+api_manager(struct api_call *c, const char *other)
+{
+	const char *as = api_text(c, "as", "cli");
+
+	if (strcmp(as, "cli") == 0)
+		return "cli";
+	if (strcmp(as, other) == 0)
+		return other;
+	api_error(c, 400, "usage", "\"as\" is cli or %s", other);
+	return NULL;
 }
 
 int
@@ -157,23 +203,24 @@ api_commit(struct api_call *c, const struct change *ch, const char *action,
 }
 
 /*
- * Does path fit pattern?  A "*" stands for the rest up to the next fixed part
- * of the pattern; where it begins is left in *tail, its length in *len.
+ * Does path fit pattern?  "{name}" stands for the rest up to the next fixed
+ * part of the pattern; where it begins is left in *tail, its length in *len.
  */
 static bool
 path_fits(const char *pattern, const char *path, const char **tail,
     size_t *len)
 {
-	const char *star = strchr(pattern, '*');
+	const char *open = strchr(pattern, '{'), *close;
 	size_t head, rest, n = strlen(path);
 
 	*tail = NULL;
-	if (star == NULL)
+	if (open == NULL)
 		return strcmp(pattern, path) == 0;
-	head = (size_t)(star - pattern);
-	rest = strlen(star + 1);
+	close = strchr(open, '}') + 1;
+	head = (size_t)(open - pattern);
+	rest = strlen(close);
 	if (n <= head + rest || strncmp(pattern, path, head) != 0 ||
-	    strcmp(path + n - rest, star + 1) != 0)
+	    strcmp(path + n - rest, close) != 0)
 		return false;
 	*tail = path + head;
 	*len = n - head - rest;
@@ -181,25 +228,29 @@ path_fits(const char *pattern, const char *path, const char **tail,
 }
 
 static int
-parse_body(struct api_call *c)
+parse_body(struct api_call *c, const struct api_route *r)
 {
+	size_t most = r->large ? API_LARGE_MAX : API_BODY_MAX;
+	struct diag why;
 	json_error_t e;
 
-	if (strcmp(c->req->method, "POST") != 0)
+	if (r->body == NULL)
 		return 0;
-	if (c->req->body_len > API_BODY_MAX &&
-	    strcmp(c->req->path, "/v1/apply") != 0) {
+	if (c->req->body_len > most) {
 		api_error(c, 413, "too_large", "the body has %zu bytes, at "
-		    "most %zu are read here", c->req->body_len,
-		    API_BODY_MAX);
+		    "most %zu are read here", c->req->body_len, most);
 		return ERR_TOOBIG;
 	}
 	c->body = json_loadb(c->req->body, c->req->body_len,
 	    JSON_REJECT_DUPLICATES, &e);
-	if (json_is_object(c->body))
+	if (!json_is_object(c->body)) {
+		api_error(c, 400, "usage", "the body must be a JSON object: "
+		    "%s", c->body == NULL ? e.text : "it is something else");
+		return ERR_INVAL;
+	}
+	if (spec_check(r->body, c->body, &why) == 0)
 		return 0;
-	api_error(c, 400, "usage", "the body must be a JSON object: %s",
-	    c->body == NULL ? e.text : "it is something else");
+	api_error(c, 400, "usage", "%s", why.text);
 	return ERR_INVAL;
 }
 
@@ -224,7 +275,7 @@ find_route(struct api_call *c, char **tail)
 	const struct api_route *r;
 	bool other = false;
 
-	for (r = routes; r->method != NULL; r++) {
+	for (r = api_routes(); r->method != NULL; r++) {
 		const char *at;
 		size_t len;
 
@@ -257,7 +308,7 @@ api_handle(struct api *a, const struct httpd_request *req,
 	if (!authorise(&c) || (r = find_route(&c, &tail)) == NULL)
 		return;
 	c.tail = tail;
-	if (parse_body(&c) == 0)
+	if (parse_body(&c, r) == 0)
 		r->handle(&c);
 	json_decref(c.body);
 	free(tail);

@@ -15,8 +15,8 @@
 #include "controller/store.h"
 #include "proto/base/httpd.h"
 
-#define API_BODY_MAX ((size_t)1 << 20)		/* all but apply */
-#define API_APPLY_MAX ((size_t)64 << 20)
+#define API_BODY_MAX ((size_t)1 << 20)		/* of most routes */
+#define API_LARGE_MAX ((size_t)64 << 20)
 
 struct fleet;
 struct messages;
@@ -38,15 +38,19 @@ struct api_call {
 	const struct httpd_request *req;
 	struct httpd_reply *reply;
 	const char *actor;	/* the token's name */
-	const char *tail;	/* path behind the route's prefix, or NULL */
+	const char *tail;	/* what stands for the "{..}", or NULL */
 	json_t *body;		/* object of a POST, else NULL */
 };
 
 struct api_route {
 	const char *method;
-	const char *path;	/* "/v1/groups"; a star stands for a name */
+	const char *path;	/* "/v1/groups/{group}" */
 	void (*handle)(struct api_call *c);
 	const char *summary;
+	const char *query;	/* by spec.h; NULL: none */
+	const char *body;	/* of a POST: what it may and must hold */
+	const char *answer;
+	bool large;		/* takes API_LARGE_MAX */
 };
 
 /* The table of all routes, ended by a NULL method. */
@@ -64,12 +68,27 @@ void api_error(struct api_call *c, int status, const char *code,
 /* Answer for an error code of ours: conflict 409, invalid policy 422, ... */
 void api_fail(struct api_call *c, int err, const struct diag *why);
 
-/* A text of the body or def; a flag; an integer. */
+/* A text of the body (without one, of the query) or def; a flag; an integer. */
 const char *api_text(const struct api_call *c, const char *key,
     const char *def);
 bool api_flag(const struct api_call *c, const char *key);
 json_int_t api_number(const struct api_call *c, const char *key,
     json_int_t def);
+
+/* An integer of the query from 1 to max; def when absent.  False when it is
+ * malformed, which was answered. */
+bool api_query_number(struct api_call *c, const char *key, json_int_t def,
+    json_int_t max, json_int_t *out);
+
+/* Answer {changed, version, changes, summary, more..}; more (consumed) may be
+ * NULL. */
+void api_reply_change(struct api_call *c, const struct change *ch,
+    uint64_t version, json_t *more);
+/* The managers of an item as a list. */
+json_t *api_managers(const char *managers);
+/* What is changed by this call is held by: "as" of the body, which must be
+ * one of the two; NULL when it is another, which was answered. */
+const char *api_manager(struct api_call *c, const char *other);
 
 /*
  * Commit ch as this call's actor, or with dry_run only compile it.  On
@@ -90,6 +109,7 @@ int api_lint_change(struct api_call *c, const struct change *ch,
 
 /* The handlers, by resource. */
 void api_version(struct api_call *c);
+void api_openapi(struct api_call *c);
 void api_status(struct api_call *c);
 void api_apply(struct api_call *c);
 void api_explain(struct api_call *c);
@@ -103,10 +123,15 @@ void api_group_delete(struct api_call *c);
 void api_entry(struct api_call *c);
 void api_senders(struct api_call *c);
 void api_senders_edit(struct api_call *c);
+void api_senders_undo(struct api_call *c);
+void api_senders_top(struct api_call *c);
 void api_revisions(struct api_call *c);
 void api_revision(struct api_call *c);
+void api_revision_diff(struct api_call *c);
+void api_rollback(struct api_call *c);
 void api_messages(struct api_call *c);
 void api_message(struct api_call *c);
+void api_message_allow(struct api_call *c);
 void api_nodes(struct api_call *c);
 void api_node(struct api_call *c);
 void api_node_delete(struct api_call *c);

@@ -4,29 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/http/api.h"
+#include "controller/http/api_group.h"
+#include "proto/base/buf.h"
 #include "proto/base/err.h"
-#include "proto/mail/addr.h"
 
-#define MANAGER "cli"
+#define PAGE 1000
+#define PAGE_MAX 10000
+#define WALK_MAX 200000	/* entries of all groups that one page looks at */
 
-static json_t *
-managers_json(const char *managers)
-{
-	json_t *list = json_array();
-
-	while (*managers != '\0') {
-		size_t n = strcspn(managers, ",");
-
-		json_array_append_new(list, json_stringn(managers, n));
-		managers += n + (managers[n] == ',');
-	}
-	return list;
-}
-
-/* The ids of the policies that name this group on either side. */
-static json_t *
-policies_of(const struct items *items, const char *group)
+json_t *
+api_group_policies(const struct items *items, const char *group)
 {
 	json_t *list = json_array();
 	struct items_cursor cur;
@@ -118,14 +105,14 @@ api_groups(struct api_call *c)
 	for (i = 0; i < n; i++)
 		json_array_append_new(list, json_pack("{s:s, s:I, s:o}",
 		    "name", group[i].name, "entries", group[i].n, "policies",
-		    policies_of(items, group[i].name)));
+		    api_group_policies(items,
+		    group[i].name)));
 	free(group);
 	api_reply(c, json_pack("{s:o}", "groups", list));
 }
 
-/* Pairs of `kind` whose first or second name is the group. */
-static json_t *
-nested(const struct items *items, const char *group, bool children)
+json_t *
+api_group_nested(const struct items *items, const char *group, bool children)
 {
 	json_t *list = json_array();
 	struct items_cursor cur;
@@ -145,217 +132,149 @@ nested(const struct items *items, const char *group, bool children)
 	return list;
 }
 
+static json_t *
+entry_json(const struct item *it, const char *text, size_t len)
+{
+	json_t *o = json_pack("{s:o, s:s, s:o}", "entry",
+	    json_stringn(text, len), "kind", memchr(text, '@', len) != NULL ?
+	    "address" : text[0] == '*' ? "wildcard" : "domain", "managers",
+	    api_managers(it->managers));
+
+	json_object_update_new(o, json_loads(it->value, 0, NULL));
+	return o;
+}
+
+/* One page of a group's entries; *next is where the next one begins, or
+ * stays NULL behind the last. */
+static json_t *
+entry_page(const struct items *items, const char *group, const char *after,
+    json_int_t limit, json_t **next)
+{
+	char *from = item_key("entry", after, NULL);
+	json_t *list = json_array();
+	struct items_cursor cur;
+	const struct item *it;
+	size_t seen = 0;
+
+	for (it = items_from(&cur, items, "entry" ITEM_SEP_S, from);
+	    it != NULL; it = items_next(&cur)) {
+		const char *entry, *in = split_pair(it->key, &entry);
+		size_t len = (size_t)(in - entry) - 1;
+		bool last = strlen(after) == len &&
+		    memcmp(after, entry, len) == 0;
+
+		if (!last && strcmp(in, group) == 0)
+			json_array_append_new(list, entry_json(it, entry,
+			    len));
+		if (!last && (++seen >= WALK_MAX ||
+		    (json_int_t)json_array_size(list) >= limit)) {
+			*next = json_stringn(entry, len);
+			break;
+		}
+	}
+	free(from);
+	return list;
+}
+
 void
 api_group(struct api_call *c)
 {
 	const struct items *items = store_items(c->api->store);
-	struct items_cursor cur;
-	const struct item *it;
-	json_t *list;
+	const char *after = httpd_query(c->req, "after");
+	json_t *o, *list, *next = NULL;
+	json_int_t limit;
 
 	if (!has_group(items, c->tail)) {
-		api_error(c, 404, "not_found", "there is no group \"%s\"",
-		    c->tail);
+		api_error(c, 404, "not_found", "there is no group \"%s\"; "
+		    "\"group ls\" lists them", c->tail);
 		return;
 	}
-	list = json_array();
-	for (it = items_first(&cur, items, "entry" ITEM_SEP_S); it != NULL;
-	    it = items_next(&cur)) {
-		const char *entry, *group = split_pair(it->key, &entry);
-
-		if (strcmp(group, c->tail) != 0)
-			continue;
-		json_array_append_new(list, json_pack("{s:o, s:o}", "entry",
-		    json_stringn(entry, (size_t)(group - entry) - 1),
-		    "managers", managers_json(it->managers)));
-	}
-	api_reply(c, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", c->tail,
-	    "entries", list, "groups", nested(items, c->tail, true), "in",
-	    nested(items, c->tail, false), "policies",
-	    policies_of(items, c->tail)));
+	if (!api_query_number(c, "limit", PAGE, PAGE_MAX, &limit))
+		return;
+	list = entry_page(items, c->tail, after == NULL ? "" : after, limit,
+	    &next);
+	o = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", c->tail,
+	    "entries", list, "groups", api_group_nested(items, c->tail, true),
+	    "in", api_group_nested(items, c->tail, false), "policies",
+	    api_group_policies(items, c->tail));
+	if (next != NULL)
+		json_object_set_new(o, "next", next);
+	api_reply(c, o);
 }
 
-struct edit { struct change ch; json_int_t added, removed, unchanged; };
+/* Does an item belong to the group: itself, an entry, a nesting? */
+static bool
+is_of_group(const char *key, const char *group)
+{
+	const char *kind, *a, *b;
+	char *mem;
+	bool is;
 
+	item_split(key, &mem, &kind, &a, &b);
+	is = (strcmp(kind, "group") == 0 && strcmp(a, group) == 0) ||
+	    (strcmp(kind, "entry") == 0 && strcmp(b, group) == 0) ||
+	    (strcmp(kind, "nest") == 0 && (strcmp(a, group) == 0 ||
+	    strcmp(b, group) == 0));
+	free(mem);
+	return is;
+}
+
+/* All of a group goes away.  ERR_CONFLICT, answered, when another manager
+ * holds a part of it. */
 static int
-edit_one(struct api_call *c, struct edit *e, const char *text, bool add)
+plan_delete(struct api_call *c, const char *manager, struct change *ch)
 {
+	static const char *const kinds[] = { "group", "entry", "nest" };
 	const struct items *items = store_items(c->api->store);
-	const struct item *old;
-	struct entry entry;
-	struct diag why;
-	char *key;
-
-	if (text == NULL || entry_parse(&entry, text, strlen(text),
-	    &why) < 0) {
-		api_error(c, 422, "invalid_policy", "\"%.200s\": %s",
-		    text == NULL ? "" : text,
-		    text == NULL ? "an entry is a text" : why.text);
-		return ERR_INVAL;
-	}
-	key = item_key("entry", entry.text, c->tail);
-	old = items_get(items, key);
-	if (add == (old != NULL))
-		e->unchanged++;
-	else {
-		change_add(&e->ch, key, old, add ? "{}" : NULL,
-		    add ? MANAGER : NULL);
-		e->added += add;
-		e->removed += !add;
-	}
-	free(key);
-	return 0;
-}
-
-/* With "replace", entries that are not named again go away. */
-static void
-edit_replace(struct api_call *c, struct edit *e)
-{
-	const struct items *items = store_items(c->api->store);
+	bool take_over = api_flag(c, "take_over");
 	struct items_cursor cur;
 	const struct item *it;
-	struct items named;
 	size_t i;
 
-	items_init(&named);
-	for (i = 0; i < e->ch.n; i++)
-		items_put(&named, e->ch.c[i].key, "", "");
-	for (i = 0; i < json_array_size(json_object_get(c->body, "add")); i++) {
-		const char *text = json_string_value(json_array_get(
-		    json_object_get(c->body, "add"), i));
-		struct entry entry;
-		char *key;
+	for (i = 0; i < 3; i++) {
+		for (it = items_first(&cur, items, kinds[i]); it != NULL;
+		    it = items_next(&cur)) {
+			if (!is_of_group(it->key, c->tail))
+				continue;
+			if (!take_over && strcmp(it->managers, manager) != 0) {
+				char name[300];
 
-		if (entry_parse(&entry, text, strlen(text), NULL) < 0)
-			continue;
-		key = item_key("entry", entry.text, c->tail);
-		items_put(&named, key, "", "");
-		free(key);
-	}
-	for (it = items_first(&cur, items, "entry" ITEM_SEP_S); it != NULL;
-	    it = items_next(&cur)) {
-		const char *entry;
-
-		if (strcmp(split_pair(it->key, &entry), c->tail) != 0 ||
-		    items_get(&named, it->key) != NULL)
-			continue;
-		change_add(&e->ch, it->key, it, NULL, NULL);
-		e->removed++;
-	}
-	items_fini(&named);
-}
-
-void
-api_group_edit(struct api_call *c)
-{
-	const json_t *add = json_object_get(c->body, "add");
-	const json_t *del = json_object_get(c->body, "remove");
-	struct edit e = { 0 };
-	uint64_t version;
-	int rc = 0;
-	size_t i;
-
-	if (!has_group(store_items(c->api->store), c->tail)) {
-		char *key = item_key("group", c->tail, NULL);
-
-		if (api_flag(c, "create"))
-			change_add(&e.ch, key, NULL, "{}", MANAGER);
-		free(key);
-		if (e.ch.n == 0) {
-			api_error(c, 404, "not_found",
-			    "there is no group \"%s\"", c->tail);
-			return;
+				item_key_show(it->key, name, sizeof(name));
+				api_error(c, 409, "conflict", "%s is held by "
+				    "%s: take it out there, or remove it all "
+				    "the same with --take-over", name,
+				    it->managers);
+				return ERR_CONFLICT;
+			}
+			change_add(ch, it->key, it, NULL, NULL);
 		}
 	}
-	for (i = 0; rc == 0 && i < json_array_size(add); i++)
-		rc = edit_one(c, &e, json_string_value(json_array_get(add,
-		    i)), true);
-	for (i = 0; rc == 0 && i < json_array_size(del); i++)
-		rc = edit_one(c, &e, json_string_value(json_array_get(del,
-		    i)), false);
-	if (rc == 0 && api_flag(c, "replace"))
-		edit_replace(c, &e);
-	if (rc == 0 && api_commit(c, &e.ch, "group", NULL, &version) == 0)
-		api_reply(c, json_pack("{s:I, s:I, s:I, s:I}", "version",
-		    (json_int_t)version, "added", e.added, "removed",
-		    e.removed, "unchanged", e.unchanged));
-	change_fini(&e.ch);
+	return 0;
 }
 
 void
 api_group_delete(struct api_call *c)
 {
 	const struct items *items = store_items(c->api->store);
-	json_t *policies = policies_of(items, c->tail);
+	json_t *policies = api_group_policies(items, c->tail);
+	const char *manager = api_manager(c, "console");
 	struct change ch = { 0 };
-	struct items_cursor cur;
-	const struct item *it;
 	uint64_t version;
 
-	if (!has_group(items, c->tail))
+	if (manager == NULL)
+		;
+	else if (!has_group(items, c->tail))
 		api_error(c, 404, "not_found", "there is no group \"%s\"",
 		    c->tail);
 	else if (json_array_size(policies) > 0)
 		api_error(c, 409, "conflict", "policy %s names the group "
 		    "\"%s\": change that first", json_string_value(
 		    json_array_get(policies, 0)), c->tail);
-	else {
-		for (it = items_first(&cur, items, ""); it != NULL;
-		    it = items_next(&cur)) {
-			const char *kind, *a, *b;
-			char *mem;
-
-			item_split(it->key, &mem, &kind, &a, &b);
-			if ((strcmp(kind, "group") == 0 &&
-			    strcmp(a, c->tail) == 0) ||
-			    (strcmp(kind, "entry") == 0 &&
-			    strcmp(b, c->tail) == 0) ||
-			    (strcmp(kind, "nest") == 0 &&
-			    (strcmp(a, c->tail) == 0 ||
-			    strcmp(b, c->tail) == 0)))
-				change_add(&ch, it->key, it, NULL, NULL);
-			free(mem);
-		}
-		if (api_commit(c, &ch, "group rm", NULL, &version) == 0)
-			api_reply(c, json_pack("{s:I}", "version",
-			    (json_int_t)version));
-		change_fini(&ch);
-	}
+	else if (plan_delete(c, manager, &ch) == 0 &&
+	    api_commit(c, &ch, "group rm", NULL, &version) == 0)
+		api_reply(c, json_pack("{s:I, s:I}", "version",
+		    (json_int_t)version, "removed", (json_int_t)ch.n));
+	change_fini(&ch);
 	json_decref(policies);
 }
 
-void
-api_entry(struct api_call *c)
-{
-	const struct items *items = store_items(c->api->store);
-	json_t *groups = json_array(), *policies = json_array();
-	struct entry entry;
-	struct diag why;
-	struct items_cursor cur;
-	const struct item *it;
-	char *prefix;
-	size_t k;
-
-	if (entry_parse(&entry, c->tail, strlen(c->tail), &why) < 0) {
-		api_error(c, 400, "usage", "\"%s\": %s", c->tail, why.text);
-		json_decref(groups);
-		json_decref(policies);
-		return;
-	}
-	prefix = item_key("entry", entry.text, "");
-	for (it = items_first(&cur, items, prefix); it != NULL;
-	    it = items_next(&cur)) {
-		const char *group = it->key + strlen(prefix);
-		json_t *named = policies_of(items, group), *id;
-
-		json_array_append_new(groups, json_pack("{s:s, s:o}",
-		    "group", group, "managers",
-		    managers_json(it->managers)));
-		json_array_foreach(named, k, id)
-			json_array_append(policies, id);
-		json_decref(named);
-	}
-	free(prefix);
-	api_reply(c, json_pack("{s:s, s:o, s:o}", "entry", entry.text,
-	    "groups", groups, "policies", policies));
-}

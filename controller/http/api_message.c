@@ -4,21 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/http/api.h"
+#include "controller/fleet.h"
+#include "controller/http/api_message.h"
 #include "controller/messages/messages.h"
 #include "controller/policy/explain.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
-
-static const char *
-status_of(const struct event *e)
-{
-	if (e->enforcement == ENFORCE_OBSERVE ||
-	    e->verdict == VERDICT_ACCEPT)
-		return "observed";
-	return e->reply_code >= 400 && e->reply_code < 500 ? "deferred" :
-	    "rejected";
-}
 
 /* Text that may be "" becomes absent. */
 static void
@@ -42,7 +33,8 @@ message_json(const struct api_call *c, const struct message *m)
 	o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, "
 	    "s:s?, s:{s:i, s:s, s:s}, s:i}", "id", e->id, "time", at, "node",
 	    m->node, "version", (json_int_t)e->version, "verdict",
-	    verdict_name(e->verdict), "status", status_of(e), "reason",
+	    verdict_name(e->verdict), "status",
+	    message_status_name(message_status(e)), "reason",
 	    info->reason, "type", info->type, "info", info->info, "level",
 	    level_name(e->level), "policy",
 	    e->policy[0] == '\0' ? NULL : e->policy, "reply", "code",
@@ -77,6 +69,20 @@ collect(void *arg, const struct message *m)
 	json_array_append_new(k->list, message_json(k->c, m));
 }
 
+/* Until when each node was heard: what a search that finds nothing proves. */
+static void
+heard(void *arg, const struct node_info *n)
+{
+	char until[CLOCK_TEXT_LEN];
+	json_t *o = json_pack("{s:s, s:s, s:I}", "node", n->id, "state",
+	    node_state_name(n->state), "spool", (json_int_t)n->ack.spool_n);
+
+	clock_format(n->seen_us, until);
+	json_object_set_new(o, "until", n->seen_us == 0 ? json_null() :
+	    json_string(until));
+	json_array_append_new(arg, o);
+}
+
 /* The query's parameters; false when one is malformed (answered). */
 static bool
 read_query(struct api_call *c, struct message_query *q)
@@ -86,23 +92,23 @@ read_query(struct api_call *c, struct message_query *q)
 	const char *reason = httpd_query(r, "reason");
 	const char *since = httpd_query(r, "since");
 	const char *until = httpd_query(r, "until");
-	const char *limit = httpd_query(r, "limit");
+	json_int_t limit;
 
+	if (!api_query_number(c, "limit", 100, MESSAGES_LIMIT_MAX, &limit))
+		return false;
 	*q = (struct message_query){ .from = httpd_query(r, "from"),
 	    .to = httpd_query(r, "to"), .policy = httpd_query(r, "policy"),
 	    .node = httpd_query(r, "node"), .id = httpd_query(r, "id"),
 	    .before = httpd_query(r, "before"),
-	    .limit = limit == NULL ? 0 : strtoul(limit, NULL, 10) };
-	if (status != NULL)
-		q->status = strcmp(status, "rejected") == 0 ?
-		    STATUS_REJECTED : strcmp(status, "deferred") == 0 ?
-		    STATUS_DEFERRED : STATUS_OBSERVED;
+	    .limit = (size_t)limit };
 	q->has_reason = reason != NULL;
-	if ((reason != NULL && reason_parse(reason, &q->reason) < 0) ||
+	if ((status != NULL && message_status_parse(status, &q->status) < 0) ||
+	    (reason != NULL && reason_parse(reason, &q->reason) < 0) ||
 	    (since != NULL && clock_parse(since, &q->since_us) < 0) ||
 	    (until != NULL && clock_parse(until, &q->until_us) < 0)) {
-		api_error(c, 400, "usage", "reason, since or until is "
-		    "malformed (times as 2026-06-15T12:00:00Z)");
+		api_error(c, 400, "usage", "status (rejected, "
+		    "deferred, observed), reason, since or until (as "
+		    "2026-06-15T12:00:00Z) is malformed");
 		return false;
 	}
 	return true;
@@ -115,7 +121,7 @@ api_messages(struct api_call *c)
 	struct message_found found;
 	struct message_query q;
 	struct diag why;
-	json_t *o;
+	json_t *o, *nodes;
 	int rc;
 
 	if (!read_query(c, &q)) {
@@ -128,8 +134,11 @@ api_messages(struct api_call *c)
 		api_fail(c, rc, &why);
 		return;
 	}
-	o = json_pack("{s:o, s:I}", "messages", k.list, "searched",
-	    (json_int_t)found.searched);
+	nodes = json_array();
+	if (c->api->fleet != NULL)
+		fleet_nodes(c->api->fleet, heard, nodes);
+	o = json_pack("{s:o, s:I, s:o}", "messages", k.list, "searched",
+	    (json_int_t)found.searched, "heard", nodes);
 	set(o, "next", found.next);
 	api_reply(c, o);
 }
@@ -150,10 +159,9 @@ explain_now(struct api_call *c, const struct event *e, json_t *o)
 	json_object_set_new(o, "explain", answer);
 }
 
-void
-api_message(struct api_call *c)
+json_t *
+api_message_explained(struct api_call *c, char id[REPLY_ID_LEN + 1])
 {
-	char id[REPLY_ID_LEN + 1];
 	struct message m;
 	struct diag why;
 	json_t *o;
@@ -162,7 +170,7 @@ api_message(struct api_call *c)
 	if (!reply_id_parse(c->tail, id)) {
 		api_error(c, 400, "usage", "\"%s\" is no id of a reply: ten "
 		    "letters and digits, one of them was misread", c->tail);
-		return;
+		return NULL;
 	}
 	rc = messages_get(c->api->messages, id, &m, &why);
 	if (rc < 0) {
@@ -170,9 +178,19 @@ api_message(struct api_call *c)
 			diag_set(&why, rc, "no message with id %s was "
 			    "reported", id);
 		api_fail(c, rc, &why);
-		return;
+		return NULL;
 	}
 	o = message_json(c, &m);
 	explain_now(c, &m.event, o);
-	api_reply(c, o);
+	return o;
+}
+
+void
+api_message(struct api_call *c)
+{
+	char id[REPLY_ID_LEN + 1];
+	json_t *o = api_message_explained(c, id);
+
+	if (o != NULL)
+		api_reply(c, o);
 }

@@ -19,21 +19,6 @@ api_version(struct api_call *c)
 	    "engine", DECIDE_ENGINE, "record_format", RECORD_FORMAT));
 }
 
-void
-api_status(struct api_call *c)
-{
-	char hex[DIGEST_LEN * 2 + 1], since[CLOCK_TEXT_LEN];
-	struct head head;
-
-	store_head(c->api->store, &head, NULL);
-	hex_format(head.digest, DIGEST_LEN, hex);
-	clock_format(c->api->started_us, since);
-	api_reply(c, json_pack("{s:I, s:s, s:I, s:s, s:s}", "version",
-	    (json_int_t)head.version, "digest", hex, "records",
-	    (json_int_t)head.count, "controller", conf_version(), "since",
-	    since));
-}
-
 /* The documents of the body, borrowed from it. */
 static struct document *
 take_documents(struct api_call *c, size_t *n)
@@ -97,26 +82,6 @@ join_documents(const struct document *docs, size_t n)
 	return buf_steal(&out);
 }
 
-/* findings is consumed. */
-static void
-answer_change(struct api_call *c, const struct change *ch, uint64_t version,
-    json_t *findings)
-{
-	struct buf text, json;
-
-	buf_init(&text, 0);
-	buf_init(&json, 0);
-	buf_puts(&text, "");
-	change_print(ch, &text);
-	change_json(ch, &json);
-	api_reply(c, json_pack("{s:b, s:I, s:o, s:s, s:o}", "changed",
-	    ch->n > 0, "version", (json_int_t)version, "changes",
-	    json_loads(json.data, 0, NULL), "summary", text.data,
-	    "findings", findings));
-	buf_fini(&text);
-	buf_fini(&json);
-}
-
 /* Plan and commit what the items of the documents want. */
 static void
 apply_items(struct api_call *c, const struct items *wanted,
@@ -143,7 +108,8 @@ apply_items(struct api_call *c, const struct items *wanted,
 	}
 	if (api_lint_change(c, &ch, wanted, &findings) == 0) {
 		if (api_commit(c, &ch, "apply", document, &version) == 0)
-			answer_change(c, &ch, version, findings);
+			api_reply_change(c, &ch, version, json_pack("{s:o}",
+			    "findings", findings));
 		else
 			json_decref(findings);
 	}

@@ -56,9 +56,8 @@ change_add(struct change *c, const char *key, const struct item *before,
 	c->deletes += after == NULL;
 }
 
-/* Is name one of the comma-parted managers? */
-static bool
-holds(const char *managers, const char *name)
+bool
+managers_hold(const char *managers, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -78,8 +77,7 @@ by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* managers with add put in, or with drop taken out; sorted. */
-static char *
+char *
 managers_edit(const char *managers, const char *add, const char *drop)
 {
 	char *text = xstrdup(managers), *save = NULL, *p;
@@ -92,7 +90,7 @@ managers_edit(const char *managers, const char *add, const char *drop)
 		if (drop == NULL || strcmp(p, drop) != 0)
 			name[n++] = p;
 	}
-	if (add != NULL && !holds(managers, add))
+	if (add != NULL && !managers_hold(managers, add))
 		name[n++] = add;
 	qsort(name, n, sizeof(*name), by_text);
 	buf_init(&out, 0);
@@ -111,8 +109,8 @@ is_shared(const char *key)
 	    strncmp(key, "group" ITEM_SEP_S, 6) == 0;
 }
 
-static void
-shown_key(const char *key, char *out, size_t cap)
+void
+item_key_show(const char *key, char *out, size_t cap)
 {
 	size_t i;
 
@@ -126,11 +124,23 @@ conflict(const struct item *old, const struct item *want, struct diag *why)
 {
 	char name[300];
 
-	shown_key(old->key, name, sizeof(name));
+	item_key_show(old->key, name, sizeof(name));
 	return diag_set(why, ERR_CONFLICT, "%s%s%s is held by %s: change it "
 	    "there, or adopt it with --take-over",
 	    want->place == NULL ? "" : want->place->file,
 	    want->place == NULL ? "" : ": ", name, old->managers);
+}
+
+/* What a comment says and until when an entry stands is not in documents: a
+ * comment stays when another manager holds the entry too, an end does not,
+ * since the documents name no end. */
+static const char *
+wanted_value(const struct item *old, const struct item *want)
+{
+	if (is_shared(old->key) && strcmp(want->value, "{}") == 0 &&
+	    strstr(old->value, "\"until\":") == NULL)
+		return old->value;
+	return want->value;
 }
 
 /* An item that both have. */
@@ -138,8 +148,9 @@ static int
 plan_both(const struct item *old, const struct item *want,
     const struct apply_options *o, struct change *out, struct diag *why)
 {
-	bool same = strcmp(old->value, want->value) == 0;
-	bool mine = holds(old->managers, o->manager);
+	const char *value = wanted_value(old, want);
+	bool same = strcmp(old->value, value) == 0;
+	bool mine = managers_hold(old->managers, o->manager);
 	char *managers;
 
 	if (same && (mine || !is_shared(old->key))) {
@@ -151,7 +162,7 @@ plan_both(const struct item *old, const struct item *want,
 	managers = is_shared(old->key) ?
 	    managers_edit(old->managers, o->manager, NULL) :
 	    xstrdup(o->manager);
-	change_add(out, old->key, old, want->value, managers);
+	change_add(out, old->key, old, value, managers);
 	free(managers);
 	return 0;
 }
@@ -163,7 +174,7 @@ plan_gone(const struct item *old, const struct apply_options *o,
 {
 	char *rest;
 
-	if (!holds(old->managers, o->manager))
+	if (!managers_hold(old->managers, o->manager))
 		return;
 	rest = managers_edit(old->managers, NULL, o->manager);
 	if (rest[0] == '\0')
@@ -183,7 +194,7 @@ check_prune(const struct items *force, const struct apply_options *o,
 
 	for (it = items_first(&cur, force, ""); it != NULL;
 	    it = items_next(&cur))
-		mine += holds(it->managers, o->manager);
+		mine += managers_hold(it->managers, o->manager);
 	most = mine * PRUNE_PERCENT / 100;
 	if (most < PRUNE_LEAST)
 		most = PRUNE_LEAST;
@@ -253,7 +264,7 @@ change_print(const struct change *c, struct buf *out)
 		const struct change_item *x = &c->c[i];
 		char name[1200];
 
-		shown_key(x->key, name, sizeof(name));
+		item_key_show(x->key, name, sizeof(name));
 		if (x->before == NULL)
 			buf_printf(out, "+ %s %s\n", name, x->after);
 		else if (x->after == NULL)
@@ -290,11 +301,12 @@ change_json(const struct change *c, struct buf *out)
 
 		item_split(x->key, &mem, &kind, &a, &b);
 		json_array_append_new(list, json_pack(
-		    "{s:s, s:s, s:s?, s:s?, s:o, s:o, s:s?}", "op",
+		    "{s:s, s:s, s:s?, s:s?, s:o, s:o, s:s?, s:s?}", "op",
 		    x->before == NULL ? "add" : x->after == NULL ? "delete" :
 		    "change", "kind", kind, "name", a, "of", b, "before",
 		    value_json(x->before), "after", value_json(x->after),
-		    "managers", x->managers_after));
+		    "managers", x->managers_after, "managers_before",
+		    x->managers_before));
 		free(mem);
 	}
 	text = json_dumps(list, JSON_COMPACT);

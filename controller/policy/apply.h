@@ -22,6 +22,14 @@ void change_fini(struct change *c);
 void change_add(struct change *c, const char *key, const struct item *before,
     const char *after, const char *managers_after);
 
+/* Is name one of the comma-parted managers? */
+bool managers_hold(const char *managers, const char *name);
+/* managers with add put in or drop taken out (NULL: none), sorted; the caller
+ * frees it. */
+char *managers_edit(const char *managers, const char *add, const char *drop);
+/* A key for people: its parts with blanks between. */
+void item_key_show(const char *key, char *out, size_t cap);
+
 struct apply_options {
 	const char *manager;	/* "file:default" */
 	bool take_over;

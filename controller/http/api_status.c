@@ -1,0 +1,52 @@
+/*
+ * api_status.c - what is in force, on how many nodes, and who lags.
+ */
+#include <string.h>
+
+#include "controller/fleet.h"
+#include "controller/http/api.h"
+#include "controller/messages/messages.h"
+#include "proto/base/clock.h"
+#include "proto/base/conf.h"
+
+#define STALE_MAX 100	/* names given; the counts are whole */
+
+struct tally {
+	const struct head *head;
+	json_int_t total, converged, away;
+	json_t *stale;
+};
+
+static void
+count(void *arg, const struct node_info *n)
+{
+	struct tally *t = arg;
+	bool same = n->acked && n->ack.enforced == t->head->version &&
+	    memcmp(n->ack.digest, t->head->digest, DIGEST_LEN) == 0;
+
+	t->total++;
+	t->converged += same;
+	t->away += n->state == NODE_AWAY;
+	if (!same && json_array_size(t->stale) < STALE_MAX)
+		json_array_append_new(t->stale, json_string(n->id));
+}
+
+void
+api_status(struct api_call *c)
+{
+	char hex[DIGEST_LEN * 2 + 1], since[CLOCK_TEXT_LEN];
+	struct head head;
+	struct tally t = { .head = &head, .stale = json_array() };
+
+	store_head(c->api->store, &head, NULL);
+	if (c->api->fleet != NULL)
+		fleet_nodes(c->api->fleet, count, &t);
+	hex_format(head.digest, DIGEST_LEN, hex);
+	clock_format(c->api->started_us, since);
+	api_reply(c, json_pack("{s:I, s:s, s:I, s:s, s:s, s:{s:I, s:I, s:I}, "
+	    "s:o, s:I}", "version", (json_int_t)head.version, "digest", hex,
+	    "records", (json_int_t)head.count, "controller", conf_version(),
+	    "since", since, "nodes", "total", t.total, "converged",
+	    t.converged, "away", t.away, "stale", t.stale, "messages",
+	    (json_int_t)messages_count(c->api->messages)));
+}

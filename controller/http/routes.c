@@ -1,0 +1,112 @@
+/*
+ * routes.c - the table of all routes: what each takes and gives.
+ */
+#include <stddef.h>
+
+#include "controller/http/api.h"
+
+#define CHANGE " dry_run:flag if_revision:int message:text "
+#define CHANGE_QUERY " dry_run:flag if_revision:int message:text "
+#define CHANGED "version:int! changed:flag! changes:list! summary:text! "
+
+static const struct api_route routes[] = {
+	{ "GET", "/v1/version", api_version, "what this controller speaks",
+	    NULL, NULL, "version:text! engine:int! record_format:int!",
+	    false },
+	{ "GET", "/v1/openapi.json", api_openapi, "this description", NULL,
+	    NULL, "openapi:text! info:object! paths:object!", false },
+	{ "GET", "/v1/status", api_status, "policy in force, and where",
+	    NULL, NULL, "version:int! digest:text! records:int! "
+	    "controller:text! since:text! nodes:object! stale:texts! "
+	    "messages:int!", false },
+	{ "POST", "/v1/init", api_init, "make the three groups to begin with",
+	    NULL, CHANGE, "version:int! created:texts!", false },
+	{ "POST", "/v1/apply", api_apply, "apply documents", NULL,
+	    "documents:list! lists:object set:text take_over:flag "
+	    "prune_limit:int accept_directory_loss:int accept_list_loss:flag"
+	    CHANGE, CHANGED "findings:list!", true },
+	{ "GET", "/v1/lint", api_lint, "findings on the policy in force",
+	    NULL, NULL, "version:int! findings:list!", false },
+	{ "GET", "/v1/export", api_export, "the policy as a document",
+	    "manager:text", NULL, "version:int! document:text!", false },
+	{ "POST", "/v1/explain", api_explain, "a verdict and why", NULL,
+	    "to:any! from:text header_from:text header_name:text ip:text "
+	    "host:text auth_user:text at:text greylist:text stage:text",
+	    "verdict:text reason:text level:text policy:text entry:text "
+	    "reply:object type:text info:text bypass:object stages:list "
+	    "remedies:list answers:list", false },
+	{ "GET", "/v1/groups", api_groups, "profile groups", NULL, NULL,
+	    "groups:list!", false },
+	{ "GET", "/v1/groups/{group}", api_group,
+	    "one group and its entries, page by page", "limit:int after:text",
+	    NULL, "name:text! entries:list! groups:texts! in:texts! "
+	    "policies:texts! next:text", false },
+	{ "POST", "/v1/groups/{group}/entries", api_group_edit,
+	    "add and remove entries", NULL, "add:texts remove:texts "
+	    "create:flag replace:flag import:flag accept:texts take_over:flag "
+	    "as:text comment:text until:text for:text" CHANGE,
+	    "version:int! added:int! updated:int! removed:int! "
+	    "unchanged:int! summary:text!", true },
+	{ "DELETE", "/v1/groups/{group}", api_group_delete, "remove a group",
+	    "take_over:flag" CHANGE_QUERY, NULL, "version:int! removed:int!",
+	    false },
+	{ "GET", "/v1/entries/{entry}", api_entry, "where an entry stands",
+	    NULL, NULL, "entry:text! where:list!", false },
+	{ "GET", "/v1/senders", api_senders, "managed senders, page by page",
+	    "user:text sender:text limit:int after:text", NULL,
+	    "senders:list! next:text", false },
+	{ "POST", "/v1/senders", api_senders_edit,
+	    "permit, block or remove managed senders", NULL,
+	    "user:text action:text entries:texts rows:list as:text "
+	    "take_over:flag" CHANGE,
+	    "version:int! batch:int changed:int! unchanged:int! "
+	    "skipped:list!", true },
+	{ "POST", "/v1/senders/undo", api_senders_undo,
+	    "undo a batch as a whole, within 30 days", NULL,
+	    "batch:int!" CHANGE, CHANGED, false },
+	{ "GET", "/v1/senders/top", api_senders_top,
+	    "the senders refused most", "days:int limit:int", NULL,
+	    "top:list! since:text!", false },
+	{ "GET", "/v1/revisions", api_revisions, "versions, newest first",
+	    "limit:int before:int", NULL, "revisions:list!", false },
+	{ "GET", "/v1/revisions/{revision}/diff", api_revision_diff,
+	    "what changed from it to another", "to:int", NULL,
+	    "from:int! to:int! changed:flag! changes:list! summary:text!",
+	    false },
+	{ "POST", "/v1/revisions/{revision}/rollback", api_rollback,
+	    "a new version with what that one held", NULL, CHANGE, CHANGED,
+	    false },
+	{ "GET", "/v1/revisions/{revision}", api_revision, "one version",
+	    "document:flag", NULL, "version:int! time:text! actor:text! "
+	    "action:text! message:text digest:text! records:int! "
+	    "changes:list! document:text", false },
+	{ "GET", "/v1/messages", api_messages, "the message center",
+	    "from:text to:text status:text reason:text policy:text node:text "
+	    "since:text until:text id:text limit:int before:text", NULL,
+	    "messages:list! searched:int! heard:list! next:text", false },
+	{ "POST", "/v1/messages/{id}/allow", api_message_allow,
+	    "make the change that would let it in next time", NULL,
+	    "for:text remedy:int" CHANGE, CHANGED "remedy:object! until:text",
+	    false },
+	{ "GET", "/v1/messages/{id}", api_message, "one message, and why",
+	    NULL, NULL, "id:text! time:text! node:text! version:int! "
+	    "verdict:text! status:text! reason:text! reply:object! "
+	    "from:text! to:text! remedies:list explain:object", false },
+	{ "GET", "/v1/nodes", api_nodes, "nodes and what they enforce", NULL,
+	    NULL, "head:object! nodes:list!", false },
+	{ "POST", "/v1/nodes/join-token", api_join_token,
+	    "a token to join with, once", NULL, "ttl:text",
+	    "token:text! expires:text!", false },
+	{ "GET", "/v1/nodes/{node}", api_node, "one node", NULL, NULL,
+	    "id:text! state:text! version:int! digest:text! converged:flag!",
+	    false },
+	{ "DELETE", "/v1/nodes/{node}", api_node_delete, "revoke a node",
+	    NULL, NULL, "revoked:text!", false },
+	{ NULL, NULL, NULL, NULL, NULL, NULL, NULL, false }
+};
+
+const struct api_route *
+api_routes(void)
+{
+	return routes;
+}

@@ -33,6 +33,7 @@ CTL_SRC := $(filter-out controller/main.c $(CLI_SRC),\
 	$(wildcard controller/*.c controller/*/*.c))
 BENCH_SRC := $(wildcard bench/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 WIRE := $(wildcard proto/wire/*.proto)
 
@@ -40,6 +41,7 @@ GEN := $(WIRE:%.proto=$(BUILD)/gen/%.pb-c)
 LIBPROTO := $(BUILD)/libpostern.a
 LIBNODE := $(BUILD)/libnode.a
 LIBCTL := $(BUILD)/libcontroller.a
+LIBTEST := $(BUILD)/libtest.a
 LIBS := $(LIBNODE) $(LIBCTL) $(LIBPROTO)
 
 # a program is built once all of its rooms stand: the node needs HTTP
@@ -58,7 +60,7 @@ TSAN := $(filter $(TSAN_TESTS:%=build/tsan/tests/%),\
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 HAND_OBJ := $(call obj,$(PROTO_SRC) $(NODE_SRC) $(CTL_SRC) $(CLI_SRC) \
-	$(BENCH_SRC) $(UNIT_SRC) $(FUZZ:%=tests/fuzz/fuzz_%.c) \
+	$(BENCH_SRC) $(UNIT_SRC) $(TESTLIB_SRC) $(FUZZ:%=tests/fuzz/fuzz_%.c) \
 	node/main.c controller/main.c tests/fuzz/replay.c)
 
 # Another build tree of the same rules, with a sanitizer.
@@ -102,7 +104,8 @@ $(HAND_OBJ): | $(GEN:%=%.h)
 $(LIBPROTO): $(call obj,$(PROTO_SRC)) $(GEN:$(BUILD)/gen/%=$(BUILD)/obj/gen/%.o)
 $(LIBNODE): $(call obj,$(NODE_SRC))
 $(LIBCTL): $(call obj,$(CTL_SRC))
-$(LIBS):
+$(LIBTEST): $(call obj,$(TESTLIB_SRC))
+$(LIBS) $(LIBTEST):
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -114,7 +117,7 @@ $(PROGRAMS) $(BENCH):
 	@$(if $(Q),echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBTEST) $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 

@@ -230,7 +230,10 @@ verdict_json(const struct settings *s, const struct verdict *v)
 	if (v->open)
 		json_object_set_new(o, "open", json_true());
 	if (v->has_would)
-		json_object_set_new(o, "would", json_pack("{s:s, s:s?}",
+		json_object_set_new(o, "would", json_pack("{s:s, s:s, s:s?}",
+		    "verdict", verdict_name(v->would == REASON_ACCEPTED ?
+		    VERDICT_ACCEPT : reply_info(v->would)->code < 500 ?
+		    VERDICT_DEFER : VERDICT_REJECT),
 		    "reason", reply_info(v->would)->reason, "policy",
 		    v->would_policy == NULL ? NULL : v->would_policy->id));
 	return o;

@@ -231,15 +231,19 @@ records_decide(const struct records *r, struct envelope *env, int64_t now_us,
 	struct facts *f = xmalloc(sizeof(*f));
 	struct want *w = xmalloc(sizeof(*w));
 	size_t first;
+	int rc;
 
 	facts_init(f);
-	if (want_first(tables, env, w) < 0)
-		w->n = 0;
+	rc = want_first(tables, env, w);
 	fetch(r, w, 0, f);
 	first = w->n;
-	if (want_second(tables, env, f, w) < 0)
-		facts_set(f, 0, FACT_ERROR, NULL, 0);
+	if (rc == 0)
+		rc = want_second(tables, env, f, w);
 	fetch(r, w, first, f);
+	if (rc < 0) {	/* some key is missing: no verdict without it */
+		w->n = 1;
+		facts_set(f, 0, FACT_ERROR, NULL, 0);
+	}
 	judge(tables, env, w, f, now_us, stage, v, t);
 	facts_fini(f);
 	free(f);

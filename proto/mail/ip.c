@@ -108,6 +108,8 @@ ip_in_prefix(const struct ip *ip, const struct ip_prefix *p)
 {
 	int whole = p->len / 8, bits = p->len % 8;
 
+	if (p->len < 96 && ip_is_v4(ip))
+		return false;
 	if (memcmp(ip->b, p->ip.b, (size_t)whole) != 0)
 		return false;
 	return bits == 0 ||

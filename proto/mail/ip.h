@@ -24,6 +24,7 @@ int ip_prefix_parse(const char *text, struct ip_prefix *out);
 void ip_format(const struct ip *ip, char out[IP_TEXT_LEN]);
 void ip_prefix_format(const struct ip_prefix *p, char out[IP_TEXT_LEN]);
 bool ip_is_v4(const struct ip *ip);
+/* A v4 address, mapped or not, is in no v6 prefix: not in ::/0 either. */
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *p);
 /* The length as its family writes it: /24, not /120. */
 int ip_prefix_shown_len(const struct ip_prefix *p);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/policy/managed.h"
 #include "proto/policy/match.h"
 #include "proto/policy/reply.h"
 
@@ -22,6 +23,7 @@ struct run {
 	int pass;
 	bool permit_envelope;	/* E7 of pass 1 said permit */
 	bool permitted;		/* E7 of the last pass */
+	bool would_greylist;	/* what would be is of the greylist stage */
 };
 
 static struct stage_trace *
@@ -124,30 +126,87 @@ stage_relay(struct run *r)
 	if (!j->authorized)
 		return refuse(r, trace_stage(r, ST_RELAY),
 		    REASON_RELAY_UNAUTHORIZED, LEVEL_SYSTEM);
-	if (!j->sender_internal &&
-	    !match_rcpt_in_group(&r->j, model_gid("Relay")))
+	if (!j->sender_internal && (j->env->rcpt.ambiguous ||
+	    !match_rcpt_in_group(&r->j, model_gid("Relay"))))
 		return refuse(r, trace_stage(r, ST_RELAY),
 		    REASON_RELAY_EXTERNAL, LEVEL_SYSTEM);
 	trace_stage(r, ST_RELAY);
 	return false;
 }
 
+/* How a stage of policies ends under its winner (NULL: none): the reason of a
+ * refusal, OUTCOME_PERMIT, or REASON_ACCEPTED when nothing follows. */
+enum { OUTCOME_PERMIT = REASONS };
+
+static int
+outcome_of(const struct run *r, const struct match *w)
+{
+	if (w == NULL)
+		return REASON_ACCEPTED;
+	if (w->policy->action == ACTION_PERMIT)
+		return OUTCOME_PERMIT;
+	if (w->policy->action == ACTION_BLOCK)
+		return w->identity == BASED_HEADER ? REASON_BLOCKED_HEADER :
+		    REASON_BLOCKED_ENVELOPE;
+	if (w->policy->action == ACTION_TAKE_NO_ACTION)
+		return REASON_ACCEPTED;
+	if (w->policy->type == POLICY_ANTI_SPOOFING)
+		return w->identity == BASED_HEADER ? REASON_SPOOF_HEADER :
+		    REASON_SPOOF_ENVELOPE;
+	return r->j.env->greylist == GREYLIST_NEW ? REASON_GREYLISTED :
+	    REASON_ACCEPTED;
+}
+
+/* The stage again with monitored policies among the candidates: told when it
+ * would end otherwise, of the first stage that would. */
+static void
+note_would(struct run *r, enum policy_type type, enum identity based, int is)
+{
+	struct verdict *v = r->v;
+	struct match w;
+	int would;
+
+	if (!r->j.t->has_monitored || (v->has_would && !r->would_greylist))
+		return;
+	r->j.with_monitored = true;
+	would = outcome_of(r, match_best(&r->j, type, based, &w, NULL) ? &w :
+	    NULL);
+	r->j.with_monitored = false;
+	if (would == is || (type == POLICY_GREYLISTING && v->has_would))
+		return;
+	v->has_would = true;
+	v->would = would == OUTCOME_PERMIT ? REASON_ACCEPTED :
+	    (enum reason)would;
+	v->would_policy = w.policy;
+	r->would_greylist = type == POLICY_GREYLISTING;
+}
+
+/* The winner of a stage, traced; what its outcome is. */
+static int
+stage_winner(struct run *r, struct stage_trace *st, enum policy_type type,
+    enum identity based, struct match *w)
+{
+	bool found = match_best(&r->j, type, based, w, st);
+	int outcome = outcome_of(r, found ? w : NULL);
+
+	if (found && st != NULL) {
+		st->has_winner = true;
+		st->winner = *w;
+	}
+	note_would(r, type, based, outcome);
+	return outcome;
+}
+
 /* E4 and E5: one winner; a refusal when it is no exception and final. */
 static bool
-stage_refusing(struct run *r, enum stage_id id, enum policy_type type,
-    enum reason envelope, enum reason header)
+stage_refusing(struct run *r, enum stage_id id, enum policy_type type)
 {
 	enum identity based = r->pass == 1 ? BASED_ENVELOPE : BASED_BOTH;
 	struct stage_trace *st = trace_stage(r, id);
 	struct match w;
+	int outcome = stage_winner(r, st, type, based, &w);
 
-	if (!match_best(&r->j, type, based, &w, st))
-		return false;
-	if (st != NULL) {
-		st->has_winner = true;
-		st->winner = w;
-	}
-	if (w.policy->action == ACTION_TAKE_NO_ACTION)
+	if (outcome == REASON_ACCEPTED)
 		return false;
 	if (r->pass == 1 && r->stage != STAGE_ONLY &&
 	    match_is_open(&r->j, type, &w)) {
@@ -158,15 +217,13 @@ stage_refusing(struct run *r, enum stage_id id, enum policy_type type,
 	}
 	r->v->policy = w.policy;
 	memcpy(r->v->entry, w.entry, sizeof(w.entry));
-	return refuse(r, st, w.identity == BASED_HEADER ? header : envelope,
-	    LEVEL_POLICY);
+	return refuse(r, st, (enum reason)outcome, LEVEL_POLICY);
 }
 
 static bool
 stage_blocked(struct run *r)
 {
-	return stage_refusing(r, ST_BLOCKED, POLICY_BLOCKED_SENDERS,
-	    REASON_BLOCKED_ENVELOPE, REASON_BLOCKED_HEADER);
+	return stage_refusing(r, ST_BLOCKED, POLICY_BLOCKED_SENDERS);
 }
 
 static bool
@@ -174,8 +231,7 @@ stage_spoofing(struct run *r)
 {
 	if (!r->j.rcpt_internal || r->j.authorized || r->j.trusted)
 		return false;
-	return stage_refusing(r, ST_SPOOFING, POLICY_ANTI_SPOOFING,
-	    REASON_SPOOF_ENVELOPE, REASON_SPOOF_HEADER);
+	return stage_refusing(r, ST_SPOOFING, POLICY_ANTI_SPOOFING);
 }
 
 static bool
@@ -188,33 +244,33 @@ is_return_path(const struct run *r)
 	for (i = 0; i < s->n; i++) {
 		size_t n = strlen(s->name[i]);
 
-		if (a->local_len > n && strncasecmp(a->text, s->name[i],
+		if (a->local_len >= n && strncasecmp(a->text, s->name[i],
 		    n) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* The directory's state of the recipient: 0 when it is in none. */
+/* The directory's state of the recipient: of its primary address, else as
+ * given, else without its extension; 0 when it is in none. */
 static uint8_t
 directory_state(const struct run *r)
 {
-	uint8_t state = 0;
-	size_t i;
+	static const uint8_t order[] = { WHO_PRIMARY, WHO_RCPT,
+	    WHO_RCPT_BASE };
+	size_t o, i;
 
-	for (i = 0; i < r->j.keys->n; i++) {
-		const struct want_key *k = &r->j.keys->key[i];
-		struct bytes v;
+	for (o = 0; o < sizeof(order); o++) {
+		for (i = r->j.first[order[o]]; i != 0; i = r->j.next[i - 1]) {
+			struct bytes v;
 
-		if (k->cls != RECORD_DIRECTORY || k->who > WHO_PRIMARY ||
-		    r->j.f->state[i] != FACT_FOUND)
-			continue;
-		v = match_fact(&r->j, i);
-		state = bytes_u8(&v);
-		if (state == DIRECTORY_ACTIVE)
-			return state;
+			if (r->j.keys->key[i - 1].cls != RECORD_DIRECTORY)
+				continue;
+			v = match_fact(&r->j, i - 1);
+			return bytes_u8(&v);
+		}
 	}
-	return state;
+	return 0;
 }
 
 static bool
@@ -250,119 +306,15 @@ stage_permitted(struct run *r)
 	struct stage_trace *st = trace_stage(r, ST_PERMITTED);
 	struct match w;
 
-	r->permitted = match_best(&r->j, POLICY_PERMITTED_SENDERS, based, &w,
-	    st);
-	if (!r->permitted)
-		return;
-	if (st != NULL) {
-		st->has_winner = true;
-		st->winner = w;
-	}
-	r->permitted = w.policy->action == ACTION_PERMIT;
+	r->permitted = stage_winner(r, st, POLICY_PERMITTED_SENDERS, based,
+	    &w) == OUTCOME_PERMIT;
 	if (r->pass == 1)
 		r->permit_envelope = r->permitted;
 }
 
-/* One entry of a user's list under its order: manual before automatic,
- * address before domain, block before permit, envelope before header. */
-struct user_match {
-	bool found;
-	int rank;
-	uint8_t flag;		/* the one that counts */
-	bool header;
-	const struct want_key *key;
-};
-
-static int
-user_rank(uint8_t flag, uint16_t precision)
-{
-	return (flag != USER_AUTO) * 100 + precision / 1000 * 10 +
-	    (flag == USER_BLOCK ? 2 : flag == USER_PERMIT);
-}
-
-static void
-user_consider(struct user_match *best, const struct want_key *k,
-    uint8_t flag, bool header)
-{
-	int rank = user_rank(flag, k->precision);
-
-	if (best->found && rank <= best->rank)
-		return;
-	*best = (struct user_match){ true, rank, flag, header, k };
-}
-
-static bool
-is_ambiguous(const struct run *r, const struct want_key *k)
-{
-	const struct envelope *e = r->j.env;
-
-	if (e->rcpt.ambiguous)
-		return true;
-	return k->who >= WHO_HEADER ? e->headers[k->index].ambiguous :
-	    e->sender.ambiguous;
-}
-
-/* An entry by this flag allows only what every header address has. */
-static bool
-all_headers_have(const struct run *r, uint8_t flag)
-{
-	const struct want *w = r->j.keys;
-	size_t h, i;
-
-	if (r->j.env->headers_more)
-		return false;
-	for (h = 0; h < r->j.env->headers_n; h++) {
-		for (i = 0; i < w->n; i++) {
-			const struct want_key *k = &w->key[i];
-			struct bytes v;
-
-			if (k->cls != RECORD_USER || k->who != WHO_HEADER ||
-			    k->index != h || r->j.f->state[i] != FACT_FOUND)
-				continue;
-			v = match_fact(&r->j, i);
-			if ((bytes_u8(&v) & flag) != 0)
-				break;
-		}
-		if (i == w->n)
-			return false;
-	}
-	return true;
-}
-
-static void
-user_best(struct run *r, bool header, struct user_match *best)
-{
-	const struct want *w = r->j.keys;
-	size_t i;
-
-	for (i = 0; i < w->n; i++) {
-		const struct want_key *k = &w->key[i];
-		bool base = k->who == WHO_SENDER_BASE ||
-		    k->who == WHO_HEADER_BASE;
-		struct bytes v;
-		uint8_t flags;
-
-		r->j.steps++;
-		if (k->cls != RECORD_USER || (k->who >= WHO_HEADER) != header ||
-		    r->j.f->state[i] != FACT_FOUND)
-			continue;
-		v = match_fact(&r->j, i);
-		flags = bytes_u8(&v);
-		if ((flags & USER_BLOCK) != 0)
-			user_consider(best, k, USER_BLOCK, header);
-		if (base || is_ambiguous(r, k))
-			continue;
-		if ((flags & USER_PERMIT) != 0 &&
-		    (!header || all_headers_have(r, USER_PERMIT)))
-			user_consider(best, k, USER_PERMIT, header);
-		if ((flags & USER_AUTO) != 0 && !header)
-			user_consider(best, k, USER_AUTO, header);
-	}
-}
-
 static bool
 user_refuse(struct run *r, struct stage_trace *st,
-    const struct user_match *m)
+    const struct managed_match *m)
 {
 	memcpy(r->v->entry, m->key->b, m->key->b_len);
 	r->v->entry[m->key->b_len] = '\0';
@@ -372,7 +324,7 @@ user_refuse(struct run *r, struct stage_trace *st,
 }
 
 static void
-trace_user(struct stage_trace *st, const struct user_match *m)
+trace_user(struct stage_trace *st, const struct managed_match *m)
 {
 	if (st == NULL || !m->found)
 		return;
@@ -385,12 +337,12 @@ static bool
 stage_managed(struct run *r)
 {
 	struct stage_trace *st = trace_stage(r, ST_MANAGED);
-	struct user_match m = { 0 };
+	struct managed_match m = { 0 };
 
-	user_best(r, false, &m);
+	managed_best(&r->j, false, &m);
 	/* A block of the envelope is final: no header lifts it. */
 	if (r->pass == 2 && !(m.found && m.flag == USER_BLOCK))
-		user_best(r, true, &m);
+		managed_best(&r->j, true, &m);
 	trace_user(st, &m);
 	if (m.found && m.flag == USER_BLOCK) {
 		if (!r->permit_envelope)
@@ -416,14 +368,8 @@ stage_greylist(struct run *r)
 	if (r->v->granted != GRANTED_NONE || r->j.authorized || r->j.trusted)
 		return false;
 	st = trace_stage(r, ST_GREYLIST);
-	if (!match_best(&r->j, POLICY_GREYLISTING, BASED_ENVELOPE, &w, st))
-		return false;
-	if (st != NULL) {
-		st->has_winner = true;
-		st->winner = w;
-	}
-	if (w.policy->action != ACTION_APPLY ||
-	    r->j.env->greylist != GREYLIST_NEW)
+	if (stage_winner(r, st, POLICY_GREYLISTING, BASED_ENVELOPE, &w) ==
+	    REASON_ACCEPTED)
 		return false;
 	r->v->policy = w.policy;
 	return refuse(r, st, REASON_GREYLISTED, LEVEL_POLICY);
@@ -444,6 +390,9 @@ pass_two(struct run *r)
 {
 	r->pass = 2;
 	r->v->open = false;
+	/* the stages that follow say anew what would be */
+	if (!r->would_greylist)
+		r->v->has_would = false;
 	if (stage_blocked(r) || stage_spoofing(r))
 		return true;
 	stage_permitted(r);
@@ -478,18 +427,22 @@ run_stages(struct run *r)
 		pass_two(r);
 }
 
-static void
-run(const struct tables *t, const struct envelope *env,
+void
+judge(const struct tables *t, const struct envelope *env,
     const struct want *keys, const struct facts *f, int64_t now_us,
-    enum stage stage, bool monitored, struct verdict *out,
-    struct trace *trace)
+    enum stage stage, struct verdict *out, struct trace *trace)
 {
 	struct run r = { .v = out, .trace = trace, .stage = stage };
 	struct judging *j = &r.j;
 
 	memset(out, 0, sizeof(*out));
-	*j = (struct judging){ .t = t, .env = env, .keys = keys, .f = f,
-	    .now_us = now_us, .with_monitored = monitored };
+	if (trace != NULL)
+		trace->n = 0;
+	j->t = t;
+	j->env = env;
+	j->keys = keys;
+	j->f = f;
+	j->now_us = now_us;
 	j->trusted = env->has_ip && prefixes_hold(&t->trusted, &env->ip);
 	j->authorized = env->authenticated ||
 	    (env->has_ip && prefixes_hold(&t->authorized, &env->ip));
@@ -499,34 +452,16 @@ run(const struct tables *t, const struct envelope *env,
 	    tables_internal(t, addr_domain(&env->sender)) != NULL;
 	if (any_fact_failed(keys, f))
 		refuse(&r, NULL, REASON_INTERNAL, LEVEL_SYSTEM);
-	else
+	else {
+		match_begin(j);
 		run_stages(&r);
+	}
 	if (j->steps > DECIDE_STEPS_MAX) {
 		memset(out, 0, sizeof(*out));
 		refuse(&r, NULL, REASON_INTERNAL, LEVEL_SYSTEM);
 	}
 	if (out->kind != VERDICT_ACCEPT)
 		out->granted = GRANTED_NONE;
-}
-
-void
-judge(const struct tables *t, const struct envelope *env,
-    const struct want *keys, const struct facts *f, int64_t now_us,
-    enum stage stage, struct verdict *out, struct trace *trace)
-{
-	struct verdict would;
-
-	if (trace != NULL)
-		trace->n = 0;
-	run(t, env, keys, f, now_us, stage, false, out, trace);
-	if (!t->has_monitored || out->reason == REASON_INTERNAL)
-		return;
-	run(t, env, keys, f, now_us, stage, true, &would, NULL);
-	if (would.reason == out->reason && would.policy == out->policy)
-		return;
-	out->has_would = true;
-	out->would = would.reason;
-	out->would_policy = would.policy;
 }
 
 const char *

@@ -145,14 +145,12 @@ match_one(struct judging *j, const struct policy *p, bool reverse,
 	struct side s;
 	uint64_t gid;
 
-	if (!reverse && !conditions_hold(j, p, &prefix))
-		return false;
 	if (is_allow(p) && j->env->rcpt.ambiguous)
 		return false;
 	side_rcpt(j, &s);
-	if ((rcpt = match_target(j, to, &s, entry, &gid)) == NO_MATCH)
-		return false;
-	if ((sender = match_sender(j, p, from, id, m)) == NO_MATCH)
+	if ((rcpt = match_target(j, to, &s, entry, &gid)) == NO_MATCH ||
+	    (sender = match_sender(j, p, from, id, m)) == NO_MATCH ||
+	    (!reverse && !conditions_hold(j, p, &prefix)))
 		return false;
 	m->policy = p;
 	m->identity = id;
@@ -215,7 +213,7 @@ try_row(struct judging *j, struct search *q, const struct index_row *row)
 	j->steps++;
 	if (p->type != q->type || !is_active(j, p) ||
 	    j->steps > DECIDE_STEPS_MAX)
-		return;
+		return;		/* another type: hashes may collide */
 	for (id = BASED_ENVELOPE; id <= BASED_HEADER; id++) {
 		if ((p->based_on & q->based & id) == 0 ||
 		    !match_one(j, p, row->reverse, id, &m))
@@ -228,54 +226,107 @@ try_row(struct judging *j, struct search *q, const struct index_row *row)
 }
 
 static void
-try_selector(struct judging *j, struct search *q, uint64_t hash)
+try_selector(struct judging *j, struct search *q, enum index_side side,
+    enum target_kind kind, const char *text, uint64_t gid)
 {
 	size_t n, i;
-	const struct index_row *row = tables_index(j->t, hash, &n);
+	const struct index_row *row = tables_index(j->t, tables_selector(
+	    q->type, side, kind, text, gid), &n);
 
 	j->steps++;
 	for (i = 0; i < n; i++)
 		try_row(j, q, &row[i]);
 }
 
+/* Does one of the first n header addresses have a domain below ".suffix"? */
+static bool
+was_tried(struct judging *j, size_t n, const char *suffix)
+{
+	size_t len = strlen(suffix), i;
+
+	for (i = 0; i < n; i++) {
+		const struct addr *a = &j->env->headers[i];
+		size_t d = a->len - a->domain_at;
+
+		j->steps++;
+		if (a->kind == ADDR_MAILBOX && d > len &&
+		    memcmp(a->text + a->len - len, suffix, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What names an address, its domain, or domains above; those above the first
+ * `before` header addresses were tried. */
 static void
 try_address(struct judging *j, struct search *q, enum index_side side,
-    const struct addr *a)
+    const struct addr *a, size_t before)
 {
 	const char *d = addr_domain(a), *p;
 	char wild[ADDR_DOMAIN_MAX + 3];
 
-	try_selector(j, q, tables_selector(side, TARGET_ADDRESS, a->text, 0));
+	try_selector(j, q, side, TARGET_ADDRESS, a->text, 0);
 	if (a->kind != ADDR_MAILBOX)
 		return;
-	try_selector(j, q, tables_selector(side, TARGET_DOMAIN, d, 0));
+	try_selector(j, q, side, TARGET_DOMAIN, d, 0);
 	for (p = strchr(d, '.'); p != NULL; p = strchr(p + 1, '.')) {
+		if (was_tried(j, before, p))
+			return;		/* and so were shorter ones */
 		wild[0] = '*';
 		memcpy(wild + 1, p, strlen(p) + 1);
-		try_selector(j, q, tables_selector(side, TARGET_DOMAIN, wild,
-		    0));
+		try_selector(j, q, side, TARGET_DOMAIN, wild, 0);
 	}
 }
 
+/* Header addresses; one that another of them equals or whose domain it has
+ * finds nothing new. */
 static void
-try_groups(struct judging *j, struct search *q, size_t key)
+try_headers(struct judging *j, struct search *q)
 {
-	const struct want_key *k = &j->keys->key[key];
-	enum index_side side = (WHO_BIT(k->who) & WHO_RCPT_ALL) != 0 ?
-	    SIDE_RCPT : SIDE_SENDER;
-	struct bytes v;
+	const struct envelope *e = j->env;
+	size_t i, k;
 
-	if (k->cls != RECORD_ENTRY || j->f->state[key] != FACT_FOUND)
-		return;
-	v = match_fact(j, key);
-	while (v.n >= 8) {
-		const struct group_row *g = tables_group(j->t,
-		    bytes_u64(&v));
-		size_t i;
+	for (i = 0; i < e->headers_n; i++) {
+		const struct addr *a = &e->headers[i];
 
-		for (i = 0; g != NULL && i < g->closure_n; i++)
-			try_selector(j, q, tables_selector(side,
-			    TARGET_GROUP, NULL, g->closure[i]));
+		for (k = 0; k < i; k++) {
+			j->steps++;
+			if (strcmp(addr_domain(&e->headers[k]),
+			    addr_domain(a)) == 0)
+				break;
+		}
+		if (k == i)
+			try_address(j, q, SIDE_SENDER, a, i);
+		else if (strcmp(e->headers[k].text, a->text) != 0)
+			try_selector(j, q, SIDE_SENDER, TARGET_ADDRESS,
+			    a->text, 0);
+		if (e->header_base != NULL &&
+		    e->header_base[i].kind == ADDR_MAILBOX)
+			try_selector(j, q, SIDE_SENDER, TARGET_ADDRESS,
+			    e->header_base[i].text, 0);
+	}
+}
+
+/* Groups that were reached, each once. */
+static void
+try_groups(struct judging *j, struct search *q)
+{
+	size_t words = (j->t->groups_n + 63) / 64, w;
+	int side;
+
+	for (w = 0; w < words; w++) {
+		for (side = SIDE_SENDER; side <= SIDE_RCPT; side++) {
+			uint64_t bits = side == SIDE_RCPT ?
+			    j->reached[REACHED_RCPT][w] :
+			    j->reached[REACHED_SENDER][w] |
+			    ((q->based & BASED_HEADER) != 0 ?
+			    j->reached[REACHED_HEADER][w] : 0);
+
+			for (; bits != 0; bits &= bits - 1)
+				try_selector(j, q, (enum index_side)side,
+				    TARGET_GROUP, NULL, j->t->groups[w * 64 +
+				    (size_t)__builtin_ctzll(bits)].gid);
+		}
 	}
 }
 
@@ -286,25 +337,21 @@ match_best(struct judging *j, enum policy_type type, enum identity based,
 	struct search q = { .type = type, .based = based, .best = out,
 	    .st = st };
 	const struct envelope *e = j->env;
-	size_t i;
 
-	try_selector(j, &q, 0);
-	try_address(j, &q, SIDE_RCPT, &e->rcpt);
+	try_selector(j, &q, SIDE_WIDE, TARGET_EVERYONE, NULL, 0);
+	try_address(j, &q, SIDE_RCPT, &e->rcpt, 0);
 	if (e->has_rcpt_base)
-		try_address(j, &q, SIDE_RCPT, &e->rcpt_base);
+		try_selector(j, &q, SIDE_RCPT, TARGET_ADDRESS,
+		    e->rcpt_base.text, 0);
 	if (e->has_primary)
-		try_address(j, &q, SIDE_RCPT, &e->primary);
-	try_address(j, &q, SIDE_SENDER, &e->sender);
+		try_address(j, &q, SIDE_RCPT, &e->primary, 0);
+	try_address(j, &q, SIDE_SENDER, &e->sender, 0);
 	if (e->has_sender_base)
-		try_address(j, &q, SIDE_SENDER, &e->sender_base);
-	for (i = 0; (based & BASED_HEADER) != 0 && i < e->headers_n; i++) {
-		try_address(j, &q, SIDE_SENDER, &e->headers[i]);
-		if (e->header_base != NULL &&
-		    e->header_base[i].kind == ADDR_MAILBOX)
-			try_address(j, &q, SIDE_SENDER, &e->header_base[i]);
-	}
-	for (i = 0; i < j->keys->n; i++)
-		try_groups(j, &q, i);
+		try_selector(j, &q, SIDE_SENDER, TARGET_ADDRESS,
+		    e->sender_base.text, 0);
+	if ((based & BASED_HEADER) != 0)
+		try_headers(j, &q);
+	try_groups(j, &q);
 	return q.found;
 }
 
@@ -337,11 +384,10 @@ could_beat(struct judging *j, const struct policy *p, bool reverse,
 	struct side s;
 	uint64_t gid;
 
-	if (!reverse && !conditions_hold(j, p, &prefix))
-		return false;
 	side_rcpt(j, &s);
 	rcpt = match_target(j, to, &s, entry, &gid);
-	if (rcpt == NO_MATCH)
+	if (rcpt == NO_MATCH ||
+	    (!reverse && !conditions_hold(j, p, &prefix)))
 		return false;
 	m.key[KEY_OVERRIDE] = p->override;
 	m.key[KEY_RANK_FROM] = policy_rank(from->kind);

@@ -8,6 +8,13 @@
 #include "proto/policy/decide.h"
 #include "proto/policy/tables_impl.h"
 
+/* Whose keys lie together: one slot for each form of the recipient and the
+ * sender, one for each header address and its form without extension. */
+#define MATCH_SLOTS (WHO_HEADER + 2 * DECIDE_HEADERS_MAX)
+
+/* Groups reached by the recipient, the envelope sender, the header Froms. */
+enum { REACHED_RCPT, REACHED_SENDER, REACHED_HEADER, REACHED_SIDES };
+
 /* One question under evaluation. */
 struct judging {
 	const struct tables *t;
@@ -19,7 +26,17 @@ struct judging {
 	bool authorized, trusted;	/* the client */
 	bool sender_internal, rcpt_internal;
 	uint32_t steps;			/* over DECIDE_STEPS_MAX: give up */
+	/* By match_begin(): the facts found of each slot, as a list of
+	 * number + 1 that 0 ends; groups above found entries, a bit each. */
+	uint16_t first[MATCH_SLOTS], next[DECIDE_KEYS_MAX];
+	uint64_t reached[REACHED_SIDES][MODEL_GROUPS_MAX / 64 + 1];
 };
+
+/* The slot of a key. */
+size_t match_slot(uint8_t who, uint8_t index);
+
+/* Sort the facts by slot and close the groups; before all others here. */
+void match_begin(struct judging *j);
 
 /*
  * The winner among policies of type under the identities in `based`

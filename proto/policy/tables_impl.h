@@ -21,7 +21,7 @@ struct group_row {
 /* Where a policy can be found: by what its narrower target names. */
 enum index_side { SIDE_SENDER, SIDE_RCPT, SIDE_WIDE };
 struct index_row {
-	uint64_t hash;		/* of side and selector; 0 for SIDE_WIDE */
+	uint64_t hash;		/* of type, side and selector */
 	uint32_t policy;	/* in policies */
 	bool reverse;
 };
@@ -49,9 +49,10 @@ struct tables {
 	bool finished;
 };
 
-/* The hash under which index rows for this selector stand. */
-uint64_t tables_selector(enum index_side side, enum target_kind kind,
-    const char *text, uint64_t gid);
+/* The hash under which index rows for this selector stand; SIDE_WIDE has one
+ * for each type. */
+uint64_t tables_selector(enum policy_type type, enum index_side side,
+    enum target_kind kind, const char *text, uint64_t gid);
 /* The rows of a hash: first and how many. */
 const struct index_row *tables_index(const struct tables *t, uint64_t hash,
     size_t *n);

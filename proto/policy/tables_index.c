@@ -160,12 +160,15 @@ tables_group_path(const struct tables *t, uint64_t direct, uint64_t target,
 }
 
 uint64_t
-tables_selector(enum index_side side, enum target_kind kind,
-    const char *text, uint64_t gid)
+tables_selector(enum policy_type type, enum index_side side,
+    enum target_kind kind, const char *text, uint64_t gid)
 {
-	uint64_t h = 14695981039346656037u ^ ((uint64_t)side << 8 | kind);
+	uint64_t h = 14695981039346656037u ^ ((uint64_t)type << 16 |
+	    (uint64_t)side << 8 | kind);
 	const unsigned char *p;
 
+	if (side == SIDE_WIDE)
+		return (uint64_t)type << 1;	/* the others are odd */
 	if (kind == TARGET_GROUP)
 		return (h * 1099511628211u ^ gid) | 1;
 	for (p = (const unsigned char *)text; *p != '\0'; p++)
@@ -205,12 +208,14 @@ add_row(struct tables *t, size_t policy, bool reverse)
 	struct index_row row = { .policy = (uint32_t)policy,
 	    .reverse = reverse };
 
+	row.hash = tables_selector(p->type, SIDE_WIDE, TARGET_EVERYONE, NULL,
+	    0);
 	if (is_narrow(sender) && breadth(sender) <= breadth(rcpt))
-		row.hash = tables_selector(SIDE_SENDER, sender->kind,
+		row.hash = tables_selector(p->type, SIDE_SENDER, sender->kind,
 		    sender->text, sender->gid);
 	else if (is_narrow(rcpt))
-		row.hash = tables_selector(SIDE_RCPT, rcpt->kind, rcpt->text,
-		    rcpt->gid);
+		row.hash = tables_selector(p->type, SIDE_RCPT, rcpt->kind,
+		    rcpt->text, rcpt->gid);
 	t->index = xgrow(t->index, &t->index_cap, t->index_n + 1,
 	    sizeof(*t->index));
 	t->index[t->index_n++] = row;

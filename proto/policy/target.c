@@ -12,6 +12,59 @@ match_fact(const struct judging *j, size_t i)
 	return bytes_of(j->f->values.data + j->f->at[i], j->f->len[i]);
 }
 
+size_t
+match_slot(uint8_t who, uint8_t index)
+{
+	return who < WHO_HEADER ? who :
+	    WHO_HEADER + 2u * index + (who - WHO_HEADER);
+}
+
+/* Mark the groups that hold what an entry names, and those above. */
+static void
+reach(struct judging *j, size_t key, uint64_t *reached)
+{
+	struct bytes v = match_fact(j, key);
+
+	while (v.n >= 8) {
+		const struct group_row *g = tables_group(j->t,
+		    bytes_u64(&v));
+		size_t i;
+
+		j->steps++;
+		for (i = 0; g != NULL && i < g->closure_n; i++) {
+			const struct group_row *up = tables_group(j->t,
+			    g->closure[i]);
+			size_t at = (size_t)(up - j->t->groups);
+
+			j->steps++;
+			reached[at / 64] |= UINT64_C(1) << at % 64;
+		}
+	}
+}
+
+void
+match_begin(struct judging *j)
+{
+	size_t words = (j->t->groups_n + 63) / 64, i, s;
+
+	memset(j->first, 0, sizeof(j->first));
+	for (s = 0; s < REACHED_SIDES; s++)
+		memset(j->reached[s], 0, words * sizeof(uint64_t));
+	for (i = j->keys->n; i-- > 0;) {
+		const struct want_key *k = &j->keys->key[i];
+		uint16_t *first = &j->first[match_slot(k->who, k->index)];
+
+		if (j->f->state[i] != FACT_FOUND)
+			continue;
+		j->next[i] = *first;
+		*first = (uint16_t)(i + 1);
+		if (k->cls == RECORD_ENTRY)
+			reach(j, i, j->reached[k->who <= WHO_PRIMARY ?
+			    REACHED_RCPT : k->who < WHO_HEADER ?
+			    REACHED_SENDER : REACHED_HEADER]);
+	}
+}
+
 void
 side_rcpt(const struct judging *j, struct side *s)
 {
@@ -23,7 +76,10 @@ side_rcpt(const struct judging *j, struct side *s)
 		s->form[s->form_n++] = &e->rcpt_base;
 	if (e->has_primary)
 		s->form[s->form_n++] = &e->primary;
-	s->who = WHO_RCPT_ALL;
+	s->slot[0] = WHO_RCPT;
+	s->slot[1] = WHO_RCPT_BASE;
+	s->slot[2] = WHO_PRIMARY;
+	s->slots_n = 3;
 	s->internal = j->rcpt_internal;
 }
 
@@ -34,10 +90,10 @@ side_sender(const struct judging *j, bool block, struct side *s)
 
 	memset(s, 0, sizeof(*s));
 	s->form[s->form_n++] = &e->sender;
-	s->who = WHO_BIT(WHO_SENDER);
+	s->slot[s->slots_n++] = WHO_SENDER;
 	if (block && e->has_sender_base) {
 		s->form[s->form_n++] = &e->sender_base;
-		s->who |= WHO_BIT(WHO_SENDER_BASE);
+		s->slot[s->slots_n++] = WHO_SENDER_BASE;
 	}
 	s->internal = j->sender_internal;
 	s->null = e->sender.kind == ADDR_NULL;
@@ -50,23 +106,16 @@ side_header(const struct judging *j, size_t i, bool block, struct side *s)
 
 	memset(s, 0, sizeof(*s));
 	s->form[s->form_n++] = &e->headers[i];
-	s->who = WHO_BIT(WHO_HEADER);
+	s->slot[s->slots_n++] = match_slot(WHO_HEADER, (uint8_t)i);
 	if (block && e->header_base != NULL &&
 	    e->header_base[i].kind == ADDR_MAILBOX) {
 		s->form[s->form_n++] = &e->header_base[i];
-		s->who |= WHO_BIT(WHO_HEADER_BASE);
+		s->slot[s->slots_n++] = match_slot(WHO_HEADER_BASE,
+		    (uint8_t)i);
 	}
-	s->index = (unsigned)i;
 	s->internal = tables_internal(j->t, addr_domain(&e->headers[i])) !=
 	    NULL;
 	s->display_name = e->header_name;
-}
-
-static bool
-key_is_of(const struct want_key *k, const struct side *s, uint8_t cls)
-{
-	return k->cls == cls && (s->who & WHO_BIT(k->who)) != 0 &&
-	    (k->who < WHO_HEADER || k->index == s->index);
 }
 
 static void
@@ -82,33 +131,42 @@ set_entry(char entry[ADDR_TEXT_MAX], const struct want_key *k)
 	entry[n + k->a_len] = '\0';
 }
 
+/* The group that holds key's entry directly and is gid or below it; 0: none. */
+static uint64_t
+holder_below(struct judging *j, size_t key, uint64_t gid)
+{
+	struct bytes v = match_fact(j, key);
+
+	while (v.n >= 8) {
+		uint64_t g = bytes_u64(&v);
+
+		j->steps++;
+		if (tables_is_above(j->t, g, gid))
+			return g;
+	}
+	return 0;
+}
+
 /* The best entry of this side that group gid holds. */
 static int
 match_group(struct judging *j, const struct side *s, uint64_t gid,
     char entry[ADDR_TEXT_MAX], uint64_t *direct)
 {
 	int best = NO_MATCH;
-	size_t i;
+	size_t n, i;
 
-	for (i = 0; i < j->keys->n; i++) {
-		const struct want_key *k = &j->keys->key[i];
-		struct bytes v;
-
-		j->steps++;
-		if (!key_is_of(k, s, RECORD_ENTRY) || k->precision <= best ||
-		    j->f->state[i] != FACT_FOUND)
-			continue;
-		v = match_fact(j, i);
-		while (v.n >= 8) {
-			uint64_t g = bytes_u64(&v);
+	for (n = 0; n < s->slots_n; n++) {
+		for (i = j->first[s->slot[n]]; i != 0; i = j->next[i - 1]) {
+			const struct want_key *k = &j->keys->key[i - 1];
+			uint64_t g;
 
 			j->steps++;
-			if (!tables_is_above(j->t, g, gid))
+			if (k->cls != RECORD_ENTRY || k->precision <= best ||
+			    (g = holder_below(j, i - 1, gid)) == 0)
 				continue;
 			best = k->precision;
 			*direct = g;
 			set_entry(entry, k);
-			break;
 		}
 	}
 	return best;
@@ -159,14 +217,16 @@ static bool
 match_attribute(struct judging *j, const struct side *s,
     const struct target *t)
 {
-	size_t i;
+	size_t n, i;
 
-	for (i = 0; i < j->keys->n; i++) {
-		j->steps++;
-		if (key_is_of(&j->keys->key[i], s, RECORD_DIRECTORY) &&
-		    j->f->state[i] == FACT_FOUND &&
-		    has_attribute(match_fact(j, i), t->text, t->value))
-			return true;
+	for (n = 0; n < s->slots_n; n++) {
+		for (i = j->first[s->slot[n]]; i != 0; i = j->next[i - 1]) {
+			j->steps++;
+			if (j->keys->key[i - 1].cls == RECORD_DIRECTORY &&
+			    has_attribute(match_fact(j, i - 1), t->text,
+			    t->value))
+				return true;
+		}
 	}
 	return false;
 }

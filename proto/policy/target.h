@@ -10,19 +10,15 @@
 enum { PRECISION_ADDRESS = 3000, PRECISION_DOMAIN = 2000,
     PRECISION_WILDCARD = 1000, NO_MATCH = -1 };
 
-/* What a target is held against; masks are bits of enum want_who. */
+/* What a target is held against. */
 struct side {
 	const struct addr *form[3];
 	size_t form_n;
-	unsigned who;		/* whose keys count */
-	unsigned index;		/* which header */
+	size_t slot[3];		/* of the facts that count */
+	size_t slots_n;
 	bool internal, null;
 	const char *display_name;	/* header alone */
 };
-
-#define WHO_BIT(w) (1u << (w))
-#define WHO_RCPT_ALL (WHO_BIT(WHO_RCPT) | WHO_BIT(WHO_RCPT_BASE) | \
-	WHO_BIT(WHO_PRIMARY))
 
 /* The recipient in its forms; the envelope sender; header From address i.
  * block: the form without extension counts too. */

@@ -72,6 +72,14 @@ add_entries(struct want *w, const struct tables *t, const struct addr *a,
 }
 
 static int
+add_header_entry(struct want *w, const struct addr *a, uint8_t index)
+{
+	return add(w, (struct want_key){ .cls = RECORD_DIRECTORY,
+	    .who = WHO_HEADER, .index = index, .a = a->text,
+	    .a_len = (uint16_t)a->len });
+}
+
+static int
 want_headers(struct want *w, const struct tables *t, struct envelope *env)
 {
 	size_t i;
@@ -82,15 +90,21 @@ want_headers(struct want *w, const struct tables *t, struct envelope *env)
 	for (i = 0; i < env->headers_n; i++) {
 		const struct addr *a = &env->headers[i];
 
+		bool internal = tables_internal(t, addr_domain(a)) != NULL;
+
 		if ((rc = add_entries(w, t, a, WHO_HEADER, (uint8_t)i,
 		    true)) < 0)
 			return rc;
-		if (env->header_base == NULL)
-			continue;
-		memset(&env->header_base[i], 0, sizeof(struct addr));
-		if (addr_strip_extension(a, t->settings.delimiters,
+		if (env->header_base != NULL)
+			memset(&env->header_base[i], 0, sizeof(struct addr));
+		/* The directory holds internal addresses; external ones match
+		 * without their extension: one of the two keys at most. */
+		if (internal && t->has_attributes && (rc = add_header_entry(w,
+		    a, (uint8_t)i)) < 0)
+			return rc;
+		if (!internal && env->header_base != NULL &&
+		    addr_strip_extension(a, t->settings.delimiters,
 		    &env->header_base[i]) &&
-		    tables_internal(t, addr_domain(a)) == NULL &&
 		    (rc = add_entries(w, t, &env->header_base[i],
 		    WHO_HEADER_BASE, (uint8_t)i, false)) < 0)
 			return rc;

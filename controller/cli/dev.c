@@ -7,6 +7,9 @@
  *	controller/   its data, ready.json, log
  *	node-N/       data, ready.json, policy.sock, log
  *
+ * Others may pass through the folders, as a mail server must to reach
+ * policy.sock, but read neither them nor a secret in them.
+ *
  * A second start on the same folder goes on from it: nodes know the
  * controller by the endpoints they joined with, so those are taken again
  * from the earlier ready.json.
@@ -293,7 +296,10 @@ make_dir(struct dev *d)
 			return fail(CLI_DIFFERS, "cannot make a folder %s: %s",
 			    made, strerror(errno));
 		d->temporary = true;
-	} else if (file_mkdirs(dir, 0700, &why) < 0)
+		if (chmod(dir, 0711) < 0)
+			return fail(CLI_DIFFERS, "cannot set the mode of %s: "
+			    "%s", dir, strerror(errno));
+	} else if (file_mkdirs(dir, 0711, &why) < 0)
 		return fail(CLI_DIFFERS, "%s", why.text);
 	if (realpath(dir, full) == NULL || strlen(full) >= sizeof(d->dir))
 		return fail(CLI_USAGE, "%s is no folder for this: %s", dir,

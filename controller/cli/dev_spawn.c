@@ -66,7 +66,8 @@ dev_child_init(struct dev_child *c, const char *parent, const char *name,
 	snprintf(c->log, sizeof(c->log), "%s/log", c->dir);
 	snprintf(c->ready_file, sizeof(c->ready_file), "%s/ready.json",
 	    c->dir);
-	if (file_mkdirs(c->dir, 0700, &why) < 0)
+	/* a mail server's own user passes through to the socket */
+	if (file_mkdirs(c->dir, 0711, &why) < 0)
 		return fail(CLI_DIFFERS, "%s", why.text);
 	if ((rc = find_program(program, c->program, sizeof(c->program))) != 0)
 		return rc;

@@ -309,3 +309,67 @@ postfix_config() {
 smtp() {
 	python3 "$lib/smtp.py" "$smtp_port" "$@"
 }
+
+# policy ADDRESS [NAME=VALUE...]: the action of a node for one RCPT, see
+# policy.py; sender, recipient and client_address are given or stand for none
+policy() {
+	local address=$1
+	shift
+	python3 "$lib/policy.py" ask "$address" request=smtpd_access_policy \
+	    protocol_state=RCPT instance=1 "$@"
+}
+
+# refuses ADDRESS: the node there says 550 to the sender that Acme blocks
+refuses() {
+	policy "$1" client_address=198.51.100.7 sender=x@bad.example \
+	    recipient=al@acme.example | grep -q '^550 5\.7\.1 '
+}
+
+# --- the programs one by one, to be killed and started again ------------------
+
+# start_controller [ARGUMENT...]: in $dir/controller, the second time with its
+# ports again; sets controller_pid, exports POSTERN_ADDR, POSTERN_TOKEN_FILE
+start_controller() {
+	local ready=$dir/controller.json i
+	[ -n "${controller_ports:-}" ] || controller_ports=$(for i in 1 2 3 4
+	    do free_port; done)
+	set -- $controller_ports "$@"
+	rm -f "$ready"
+	start "$dir/controller.log" "$BUILD/postern-controller" \
+	    --dir "$dir/controller" --ready-file "$ready" \
+	    --api "127.0.0.1:$1" --control "tcp://127.0.0.1:$2" \
+	    --events "tcp://127.0.0.1:$3" --enroll "tcp://127.0.0.1:$4" \
+	    "${@:5}"
+	controller_pid=$pid
+	until_true 20 eval "[ -s '$ready' ] || has_ended $controller_pid"
+	[ -s "$ready" ] || return 1
+	POSTERN_ADDR=$(json 'j["api"]' "$ready")
+	POSTERN_TOKEN_FILE=$(json 'j["token_file"]' "$ready")
+	export POSTERN_ADDR POSTERN_TOKEN_FILE
+}
+
+# start_node NAME [ARGUMENT...]: in $dir/NAME, which joins when it is new; sets
+# mx_pid, node (its TCP address) and health; $dir/NAME.log has its lines
+start_node() {
+	local name=$1 ready=$dir/$1.json
+	shift
+	if [ ! -e "$dir/$name/identity.json" ] && [ ! -s "$dir/$name.token" ]; then
+		"$postern" node join-token >"$dir/$name.token"
+		chmod 600 "$dir/$name.token"
+		set -- --join-file "$dir/$name.token" "$@"
+	fi
+	rm -f "$ready"
+	start "$dir/$name.log" "$BUILD/postern-node" --dir "$dir/$name" \
+	    --name "$name" --ready-file "$ready" --policy-tcp 127.0.0.1:0 \
+	    --policy-unix "$dir/$name.sock" "$@"
+	mx_pid=$pid
+	until_true 20 eval "[ -s '$ready' ] || has_ended $mx_pid"
+	[ -s "$ready" ] || return 1
+	node=$(json 'j["policy_tcp"]' "$ready")
+	health=$(json 'j["health"]' "$ready")
+}
+
+# metric NAME: of the node at $health
+metric() {
+	curl -fsS "$health/metrics" | sed -n "s/^$1 //p"
+}

@@ -275,6 +275,25 @@ byte_of(const char *text, size_t len, size_t index)
 	return i;
 }
 
+/* A byte that cannot stand in a document.  The parser says its offset; people
+ * look for a line, and a column in characters. */
+static int
+reader_error(const struct builder *b, const yaml_parser_t *p,
+    const char *text, size_t len)
+{
+	size_t line = 1, column = 1, i = byte_of(text, len, 0);
+
+	for (; i < len && i < p->problem_offset; i++) {
+		if (text[i] == '\n') {
+			line++;
+			column = 1;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80)
+			column++;
+	}
+	return diag_set(b->why, ERR_INVAL, "%s:%zu:%zu: %s: the text must be "
+	    "UTF-8", b->name, line, column, p->problem);
+}
+
 /* A syntax error, with a word for the two that people make most. */
 static int
 on_error(const struct builder *b, const yaml_parser_t *p, const char *text,
@@ -284,9 +303,7 @@ on_error(const struct builder *b, const yaml_parser_t *p, const char *text,
 	const char *hint = "";
 
 	if (p->error == YAML_READER_ERROR)
-		return diag_set(b->why, ERR_INVAL,
-		    "%s: byte %zu: %s: the text must be UTF-8", b->name,
-		    p->problem_offset, p->problem);
+		return reader_error(b, p, text, len);
 	if (off >= len)
 		off = byte_of(text, len, p->context_mark.index);
 	while (off < len && off > 0 && text[off] != '*' && text[off] != '@' &&

@@ -311,12 +311,12 @@ smtp() {
 }
 
 # policy ADDRESS [NAME=VALUE...]: the action of a node for one RCPT, see
-# policy.py; sender, recipient and client_address are given or stand for none
+# policy.py; each is a transaction of its own
 policy() {
 	local address=$1
 	shift
 	python3 "$lib/policy.py" ask "$address" request=smtpd_access_policy \
-	    protocol_state=RCPT instance=1 "$@"
+	    protocol_state=RCPT instance="$(now_ms).$RANDOM" "$@"
 }
 
 # refuses ADDRESS: the node there says 550 to the sender that Acme blocks

@@ -134,7 +134,9 @@ what_is_not_in_the_subset_is_refused_with_its_place(void **state)
 		{ "a: [1, 2\n", "f.yaml:", "" },
 		{ "a: 1\n b: 2\n", "f.yaml:2:", "" },
 		{ "a:\n\t- 1\n", "f.yaml:2:", "" },
-		{ "a: \xff\n", "f.yaml: byte 3", "UTF-8" },
+		{ "a: \xff\n", "f.yaml:1:4: ", "UTF-8" },
+		{ "\xef\xbb\xbf" "a: 1\n\xc3\xa4: \xff\n", "f.yaml:2:4: ",
+		    "UTF-8" },
 		{ "\xff\xfe" "a", "f.yaml:1:1: ", "UTF-8" },
 	};
 	size_t i;

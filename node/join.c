@@ -61,7 +61,7 @@ refused(struct bytes text, struct diag *why)
 		    (char)text.p[i];
 	line[n] = '\0';
 	return diag_set(why, ERR_AUTH, "the controller refused the join "
-	    "token: %s; make a new one with \"postern node token\"", line);
+	    "token: %s; make a new one with \"postern node join-token\"", line);
 }
 
 /* Take over what the controller gave, once the root key is the token's. */

@@ -189,7 +189,7 @@ read_token(const struct node_conf *conf, struct buf *out, struct diag *why)
 		rc = file_read(conf->join_file, TOKEN_MAX, out, why);
 	else
 		rc = diag_set(why, ERR_INVAL, "%s holds no identity: give a "
-		    "token from \"postern node token\" with --join or "
+		    "token from \"postern node join-token\" with --join or "
 		    "--join-file", conf->dir);
 	while (rc == 0 && out->len > 0 &&
 	    strchr(" \t\r\n", out->data[out->len - 1]) != NULL)

@@ -116,6 +116,41 @@ apply_items(struct api_call *c, const struct items *wanted,
 	change_fini(&ch);
 }
 
+/* The documents on top of the policy in force: what they name may be there.
+ * Errors have the places in the documents. */
+static int
+check_in_force(struct api_call *c, const struct items *wanted,
+    struct diag *why)
+{
+	const struct items *force = store_items(c->api->store);
+	struct change ch = { 0 };
+	struct items_cursor at;
+	const struct item *it;
+	struct records records;
+	struct items all;
+	int rc;
+
+	items_over(&all, force);
+	for (it = items_first(&at, wanted, ""); it != NULL;
+	    it = items_next(&at)) {
+		struct item *put = items_put(&all, it->key, it->value,
+		    it->managers);
+
+		if (it->place != NULL)
+			item_set_place(put, it->place->file, it->place->line,
+			    it->place->column);
+		change_add(&ch, it->key, items_get(force, it->key), it->value,
+		    it->managers);
+	}
+	rc = compile_change(store_records(c->api->store), &all, &ch, &records,
+	    NULL, why);
+	if (rc == 0)
+		records_fini(&records);
+	items_fini(&all);
+	change_fini(&ch);
+	return rc;
+}
+
 void
 api_apply(struct api_call *c)
 {
@@ -139,7 +174,9 @@ api_apply(struct api_call *c)
 	rc = compile(&wanted, &records, &why);
 	if (rc == 0)
 		records_fini(&records);
-	if (rc < 0 && strstr(why.text, "is not there") == NULL)
+	if (rc < 0 && strstr(why.text, "is not there") != NULL)
+		rc = check_in_force(c, &wanted, &why);
+	if (rc < 0)
 		api_fail(c, ERR_INVAL, &why);
 	else {
 		document = join_documents(docs, n);

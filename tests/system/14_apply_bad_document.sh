@@ -43,7 +43,7 @@ f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
 g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
 groups: {x: *g}
 Y
-refused dangling_group 6: '"Nobody"' <<'Y'
+refused dangling_group 2:5: '"Nobody"' <<'Y'
 policies:
   - id: p
     type: blocked_senders
@@ -52,6 +52,8 @@ policies:
     from: {group: Nobody}
     to: internal
 Y
+expect dangling_group_is_said_before_what_it_would_prune 7 "$postern" apply \
+    -f "$dir/dangling_group.yaml"
 refused cycle 1: cycle <<'Y'
 groups: {a: [{group: b}], b: [{group: c}], c: [{group: a}]}
 Y
@@ -98,3 +100,8 @@ says bad_document_has_its_place answer 'd:1:1'
 python3 -c 'print("[" * 1000000, end="")' >"$dir/deep.json"
 same deep_json_is_400 "$(post "@$dir/deep.json")" 400
 same nothing_was_written "$(version)" "$before"
+
+# a group that the policy in force has, in a set of its own
+sed 's/Nobody/Relay/' "$dir/dangling_group.yaml" >"$dir/more.yaml"
+expect group_in_force_may_be_named 0 "$postern" apply --set more \
+    -f "$dir/more.yaml"

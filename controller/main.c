@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "controller/fleet.h"
+#include "controller/healthcheck.h"
 #include "controller/http/api.h"
 #include "controller/keeper.h"
 #include "controller/messages/messages.h"
@@ -91,7 +92,9 @@ check(const void *target, struct diag *why)
 
 static const struct conf_program program = {
 	.name = "postern-controller",
-	.summary = "Holds the policy, signs it, publishes it to nodes.",
+	.summary = "Holds the policy, signs it, publishes it to nodes.\n\n"
+	    "       postern-controller healthcheck --dir DIR | --url URL\n"
+	    "Exits 0 when the controller of that folder is ready.",
 	.options = options, .check = check,
 };
 
@@ -240,7 +243,9 @@ start(struct controller *c, struct diag *why)
 	keeper.messages = c->messages;
 	if ((rc = keeper_start(&c->keeper, &keeper, why)) < 0)
 		return rc;
-	return httpd_start(&c->httpd, &http, on_request, c, why);
+	if ((rc = httpd_start(&c->httpd, &http, on_request, c, why)) < 0)
+		return rc;
+	return healthcheck_note(c->conf.dir, httpd_url(c->httpd), why);
 }
 
 static int
@@ -294,6 +299,8 @@ main(int argc, char **argv)
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	if (argc >= 2 && strcmp(argv[1], "healthcheck") == 0)
+		return healthcheck_main(argc, argv);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);

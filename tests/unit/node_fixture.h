@@ -26,7 +26,7 @@
 #include "proto/wire/frame.h"
 #include "proto/wire/snapshot.h"
 
-#define FIXTURE_RECORDS 64
+#define FIXTURE_RECORDS 256
 #define FIXTURE_CHUNKS 8
 
 struct fixture_record { struct buf key, val; };

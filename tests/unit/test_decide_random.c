@@ -17,7 +17,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/policy/reply.h"
-#include "tests/lib/random_case.h"
+#include "tests/lib/random_judge.h"
 
 #define MESSAGES 100			/* a model */
 #define SECONDS 60			/* at most */
@@ -65,60 +65,6 @@ pairs(void)
 	return n != NULL ? strtoul(n, NULL, 0) : PAIRS;
 }
 
-static void
-answer_of(const struct verdict *v, struct oracle_answer *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->kind = v->kind;
-	out->reason = v->reason;
-	out->level = v->level;
-	snprintf(out->policy, sizeof(out->policy), "%s", v->policy == NULL ?
-	    "" : v->policy->id);
-	out->granted = v->granted;
-	out->open = v->open;
-	out->has_would = v->has_would;
-	if (!v->has_would)
-		return;
-	out->would = v->would;
-	snprintf(out->would_policy, sizeof(out->would_policy), "%s",
-	    v->would_policy == NULL ? "" : v->would_policy->id);
-}
-
-static bool
-same(const struct oracle_answer *a, const struct oracle_answer *b)
-{
-	return a->kind == b->kind && a->reason == b->reason &&
-	    a->level == b->level && strcmp(a->policy, b->policy) == 0 &&
-	    a->granted == b->granted && a->open == b->open &&
-	    a->has_would == b->has_would && a->would == b->would &&
-	    strcmp(a->would_policy, b->would_policy) == 0;
-}
-
-static void
-describe(const char *who, const struct oracle_answer *a, struct buf *out)
-{
-	buf_printf(out, "%s: %s %s level %s policy \"%s\" granted %s%s", who,
-	    verdict_name(a->kind), reply_info(a->reason)->reason,
-	    level_name(a->level), a->policy, granted_name(a->granted),
-	    a->open ? " open" : "");
-	if (a->has_would)
-		buf_printf(out, " would %s by \"%s\"",
-		    reply_info(a->would)->reason, a->would_policy);
-	buf_puts(out, "\n");
-}
-
-static void
-judge_one(const struct records *records, const struct oracle_message *msg,
-    enum stage stage, struct oracle_answer *out)
-{
-	struct random_envelope e;
-	struct verdict v;
-
-	random_fill(msg, &e);
-	records_decide(records, &e.env, msg->now_us, stage, &v, NULL);
-	answer_of(&v, out);
-}
-
 /* For shrinking: does the case still differ? */
 static bool
 differs(const struct oracle_model *m, const struct oracle_message *msg,
@@ -133,10 +79,10 @@ differs(const struct oracle_model *m, const struct oracle_message *msg,
 	if (random_compile(m, &items, &records, &why) < 0)
 		return false;
 	oracle_decide(m, msg, stage, &want);
-	judge_one(&records, msg, stage, &got);
+	random_judge(&records, msg, stage, &got);
 	records_fini(&records);
 	items_fini(&items);
-	return !same(&want, &got);
+	return !random_same(&want, &got);
 }
 
 static void
@@ -157,9 +103,9 @@ report(struct bench *b, enum stage stage)
 	random_describe(&b->msg, &text);
 	assert_int_equal(random_compile(&b->m, &items, &records, &why), 0);
 	oracle_decide(&b->m, &b->msg, stage, &want);
-	judge_one(&records, &b->msg, stage, &got);
-	describe("oracle", &want, &text);
-	describe("judge ", &got, &text);
+	random_judge(&records, &b->msg, stage, &got);
+	random_tell("oracle", &want, &text);
+	random_tell("judge ", &got, &text);
 	printf("%s", text.data);	/* cmocka cuts long texts */
 	buf_fini(&text);
 	records_fini(&records);
@@ -223,9 +169,9 @@ decision_on_random_cases_equals_the_oracle(void **state)
 
 			random_message(&b->r, &b->m, &b->msg);
 			oracle_decide(&b->m, &b->msg, stage, &want);
-			judge_one(&records, &b->msg, stage, &got);
+			random_judge(&records, &b->msg, stage, &got);
 			count(&tally, &want);
-			if (!same(&want, &got))
+			if (!random_same(&want, &got))
 				report(b, stage);
 		}
 		records_fini(&records);

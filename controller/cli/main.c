@@ -25,6 +25,7 @@ static const struct cli_command commands[] = {
 	{ "apply", cmd_apply, "bring the policy to what documents say" },
 	{ "diff", cmd_diff, "say what apply would change" },
 	{ "lint", cmd_lint, "say what is dangerous or useless in a policy" },
+	{ "simulate", cmd_simulate, "say which verdicts a draft changes" },
 	{ "export", cmd_export, "print the policy in force as a document" },
 	{ "group", cmd_group, "profile groups and their entries" },
 	{ "sender", cmd_sender, "users' own lists of senders" },

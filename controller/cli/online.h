@@ -15,6 +15,7 @@
 int cmd_init(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_simulate(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_group(int argc, char **argv);

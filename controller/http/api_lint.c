@@ -183,12 +183,33 @@ api_lint_change(struct api_call *c, const struct change *ch,
 	return ERR_INVAL;
 }
 
+/* All items as they are, for programs: [[key, value], ..]. */
+static void
+export_items(struct api_call *c)
+{
+	json_t *list = json_array();
+	struct items_cursor at;
+	const struct item *it;
+
+	for (it = items_first(&at, store_items(c->api->store), "");
+	    it != NULL; it = items_next(&at))
+		json_array_append_new(list, json_pack("[s,s]", it->key,
+		    it->value));
+	api_reply(c, json_pack("{s:I, s:o}", "version",
+	    (json_int_t)store_version(c->api->store), "items", list));
+}
+
 void
 api_export(struct api_call *c)
 {
 	const char *managers = httpd_query(c->req, "manager");
+	const char *form = httpd_query(c->req, "form");
 	struct buf text;
 
+	if (form != NULL && strcmp(form, "items") == 0) {
+		export_items(c);
+		return;
+	}
 	buf_init(&text, 0);
 	buf_puts(&text, "");
 	export_document(store_items(c->api->store), managers, &text);

@@ -28,7 +28,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/lint", api_lint, "findings on the policy in force",
 	    NULL, NULL, "version:int! findings:list!", false },
 	{ "GET", "/v1/export", api_export, "the policy as a document",
-	    "manager:text", NULL, "version:int! document:text!", false },
+	    "manager:text form:text", NULL, "version:int! document:text "
+	    "items:list", false },
 	{ "POST", "/v1/explain", api_explain, "a verdict and why", NULL,
 	    "to:any! from:text header_from:text header_name:text ip:text "
 	    "host:text auth_user:text at:text greylist:text stage:text",

@@ -9,19 +9,7 @@
 #include <stdio.h>
 
 #include "controller/policy/compile.h"
-
-/* A question as people ask it; NULL where nothing was said. */
-struct question {
-	const char *from, *to;		/* from "" is the null sender */
-	const char *header_from;	/* what stands behind "From:", each
-					 * field a line, a folded one goes on
-					 * with white space; NULL: the
-					 * envelope sender; "": none */
-	const char *header_name;	/* NULL: as header_from has it */
-	const char *ip, *host, *auth_user, *at;
-	const char *greylist;		/* "new", "passed" */
-	const char *stage;		/* "rcpt", "full" (default) */
-};
+#include "controller/policy/question.h"
 
 /*
  * Answer q from records; *out is the object of the contract, the caller

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# 15_cli_lint.sh - lint and export: from documents, of the policy in force,
+# 15_cli_lint.sh - lint, export and simulate: from documents, of the policy in force,
 # and on every apply, which refuses what would lose mail.
 source "$(dirname "$0")/../lib/system.sh"
 acme=deploy/examples/acme.yaml
@@ -29,6 +29,24 @@ expect group_add 0 "$postern" group add "Permitted Senders" new.example
 expect drift_is_exported 0 "$postern" export --manager cli
 says drift_is_the_entry out "    - new.example"
 expect exported_applies_as_no_change 0 "$postern" diff -f "$acme"
+
+# a draft that drops the disposable domains, over two messages
+cat >"$dir/envelopes.ndjson" <<'J'
+{"from": "x@10minutemail.com", "to": "al@acme.example"}
+{"from": "x@ok.example", "to": ["al@acme.example", "bo@acme.example"]}
+J
+cp deploy/examples/disposable-domains.txt "$dir"
+sed '/^  - id: disposable/,/^$/d' "$acme" >"$dir/draft.yaml"
+expect simulate_says_1_when_verdicts_change 1 "$postern" simulate \
+    -f "$dir/draft.yaml" --envelopes "$dir/envelopes.ndjson"
+says simulate_counts out "1 of 3 verdicts change"
+says simulate_names_the_policy out "1  disposable gone"
+expect simulate_of_the_same_is_0 0 "$postern" simulate -f "$acme" \
+    --envelopes "$dir/envelopes.ndjson"
+echo '{"frm": "x@ok.example"}' >>"$dir/envelopes.ndjson"
+expect simulate_bad_line_is_2 2 "$postern" simulate -f "$acme" --base \
+    "$acme" --envelopes "$dir/envelopes.ndjson"
+says simulate_bad_line_has_its_place err 'envelopes.ndjson:3: unknown key'
 
 expect policy_in_force_is_clean 0 "$postern" lint
 echo 'groups: {Nobody: []}' >"$dir/nobody.yaml"

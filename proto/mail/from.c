@@ -336,7 +336,7 @@ on_colon(struct reader *r)
 	    r->s.state == AT_DOMAIN;
 	spec_end(r);
 	r->group = true;
-	r->any = false;
+	r->any = r->angled = false;
 	r->group_len = r->f->raw_len;
 	r->x.comment = NULL;
 }

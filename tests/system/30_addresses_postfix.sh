@@ -35,3 +35,13 @@ until_true 10 at_least 1 --from last@out.example ||
 "$postern" message search --limit 1000 -o json >"$dir/messages.json"
 python3 "$lib/odd_addresses.py" compare "$corpus" "$dir/messages.json" \
     "$mail_log"
+
+# a message file's header From comes to the controller as it is in the file
+printf 'From: J\366rg <al\000@x.example>,\r\n "B" <b@y.example>\r\n\r\n' \
+    >"$dir/m.eml"
+expect controller_explains_a_message_file 1 "$postern" explain \
+    --from x@out.example --to al@acme.example --ip 198.51.100.7 \
+    --eml "$dir/m.eml" -o json
+same controller_reads_its_header_from "$(json \
+    '(j["header"]["addresses"], j["header"]["malformed"])' "$dir/out")" \
+    '[["al@x.example", "b@y.example"], true]'

@@ -32,6 +32,7 @@ eml_fields_are_found_in_the_header_alone(void **state)
 		    "a@x\n\n c@z\n\tq" },
 		{ "From: a@x\n b\nTo: y\n z\n", 1, " a@x\n b" },
 		{ "Reply-From: a@x\nFromm: b\nFrom", 0, "" },
+		{ "From \t", 0, "" }, { "From\t : a@x", 1, " a@x" },
 		{ "From: a@x", 1, " a@x" }, { "From:", 1, "" },
 		{ "", 0, "" }, { "\nFrom: a@x\n", 0, "" },
 		{ "From: J\xf6rg\xc3\xb6\n", 1,

@@ -199,7 +199,14 @@ on_request(void *arg, const struct httpd_request *req,
 		return;
 	}
 	pthread_mutex_lock(&c->lock);
-	api_handle(&c->api, req, reply);
+	if (strcmp(req->path, "/metrics") != 0)
+		api_handle(&c->api, req, reply);
+	/* without TLS only this machine can ask */
+	else if (c->conf.tls_cert == NULL || api_authorise(&c->api, req,
+	    reply)) {
+		reply->type = "text/plain; version=0.0.4";
+		api_metrics(&c->api, &reply->body);
+	}
 	pthread_mutex_unlock(&c->lock);
 }
 

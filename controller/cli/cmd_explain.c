@@ -18,6 +18,7 @@
 
 static const char explain_help[] =
 "usage: postern explain [-f DOC] --from A --to B [FLAGS]\n"
+"       postern explain --event ID\n"
 "       postern explain --cases FILE\n\n"
 "  -f DOC             a policy document, a folder of them, or -; without\n"
 "                     it the controller is asked: --addr, --token-file\n"
@@ -32,6 +33,7 @@ static const char explain_help[] =
 "  --at TIME          decide as of then (2026-06-15T12:00:00Z)\n"
 "  --greylist S       new or passed (default)\n"
 "  --stage S          rcpt, or full (default): after the headers too\n"
+"  --event ID         the message of this id, under the policy in force\n"
 "  --cases FILE       evaluate every case of a file\n"
 "  -o FORMAT          table (default) or json\n\n"
 "Exit status: 0 accepted, 1 rejected, 10 deferred, 11 held, 2 usage,\n"
@@ -39,7 +41,7 @@ static const char explain_help[] =
 
 enum { OPT_FROM = 256, OPT_TO, OPT_HEADER_FROM, OPT_HEADER_NAME, OPT_IP,
     OPT_HOST, OPT_AUTH, OPT_AT, OPT_GREYLIST, OPT_STAGE, OPT_CASES,
-    OPT_EML, OPT_HELP, OPT_ADDR, OPT_TOKEN };
+    OPT_EML, OPT_HELP, OPT_ADDR, OPT_TOKEN, OPT_CA, OPT_EVENT };
 
 static const struct option options[] = {
 	{ "file", required_argument, NULL, 'f' },
@@ -57,6 +59,8 @@ static const struct option options[] = {
 	{ "cases", required_argument, NULL, OPT_CASES },
 	{ "addr", required_argument, NULL, OPT_ADDR },
 	{ "token-file", required_argument, NULL, OPT_TOKEN },
+	{ "ca-file", required_argument, NULL, OPT_CA },
+	{ "event", required_argument, NULL, OPT_EVENT },
 	{ "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -69,6 +73,7 @@ struct asked {
 	const char *to[TO_MAX];
 	size_t to_n;
 	const char *file, *cases, *eml;
+	const char *event;	/* a message's id */
 	struct flags online;	/* where the controller is */
 	bool json, help;
 };
@@ -103,6 +108,8 @@ set_option(struct asked *a, int opt, const char *value)
 	case OPT_HELP: a->help = true; return 0;
 	case OPT_ADDR: set_online(a, "addr", value); return 0;
 	case OPT_TOKEN: set_online(a, "token-file", value); return 0;
+	case OPT_CA: set_online(a, "ca-file", value); return 0;
+	case OPT_EVENT: a->event = value; return 0;
 	case OPT_TO:
 		if (a->to_n == TO_MAX)
 			return usage_error("at most 100 recipients");
@@ -255,6 +262,29 @@ read_message(struct asked *a, struct buf *header)
 	return rc == 0 ? CLI_OK : CLI_USAGE;
 }
 
+/* What the policy in force says of a message that was refused. */
+static int
+ask_event(const struct asked *a)
+{
+	const json_t *answer;
+	struct buf path;
+	json_t *whole;
+	int rc;
+
+	buf_init(&path, 4096);
+	buf_puts(&path, "/v1/messages/");
+	client_escape(&path, a->event);
+	rc = client_call(&a->online, "GET", path.data, NULL, &whole);
+	buf_fini(&path);
+	if (rc != CLI_OK)
+		return rc;
+	answer = json_object_get(whole, "explain");
+	print_answer(a, answer);
+	rc = explain_exit(answer);
+	json_decref(whole);
+	return rc;
+}
+
 /* Load and compile path, then run with it. */
 static int
 with_policy(const char *path, struct asked *a)
@@ -309,6 +339,8 @@ cmd_explain(int argc, char **argv)
 		}
 		return differ ? CLI_DIFFERS : CLI_OK;
 	}
+	if (a.event != NULL)
+		return ask_event(&a);
 	if (a.q.from == NULL || a.to_n == 0)
 		return usage_error("explain needs --from and --to");
 	buf_init(&header, 0);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "controller/http/spec.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
 
@@ -259,14 +260,32 @@ static bool
 authorise(struct api_call *c)
 {
 	struct diag why;
+	unsigned n;
 
 	if (auth_check(c->api->auth, c->req->authorization, &c->actor,
 	    &why) == 0)
 		return true;
-	api_error(c, 401, "denied", "a bearer token is needed: the file "
-	    AUTH_TOKEN_FILE " in the controller's folder holds one");
-	c->reply->www_authenticate = true;
+	n = auth_rate_denied(&c->api->rate, c->req->peer, clock_mono_ms());
+	if (n == AUTH_RATE_MAX + 1)
+		log_warning("auth.denied_often", F_S("peer", c->req->peer));
+	if (n > AUTH_RATE_MAX)
+		api_error(c, 429, "denied", "too many requests without a "
+		    "right token from %s: wait a minute", c->req->peer);
+	else
+		api_error(c, 401, "denied", "a bearer token is needed: the "
+		    "file " AUTH_TOKEN_FILE " in the controller's folder "
+		    "holds one");
+	c->reply->www_authenticate = n <= AUTH_RATE_MAX;
 	return false;
+}
+
+bool
+api_authorise(struct api *a, const struct httpd_request *req,
+    struct httpd_reply *reply)
+{
+	struct api_call c = { .api = a, .req = req, .reply = reply };
+
+	return authorise(&c);
 }
 
 static const struct api_route *

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "controller/auth.h"
+#include "controller/http/auth_rate.h"
 #include "controller/store.h"
 #include "proto/base/httpd.h"
 
@@ -26,6 +27,7 @@ struct api {
 	struct fleet *fleet;
 	struct messages *messages;
 	const struct auth *auth;
+	struct auth_rate rate;
 	int64_t started_us;
 	/* called after a new version stands in the store; may be NULL */
 	void (*on_commit)(void *arg);
@@ -59,6 +61,12 @@ const struct api_route *api_routes(void);
 /* Answer one request. */
 void api_handle(struct api *a, const struct httpd_request *req,
     struct httpd_reply *reply);
+
+/* Is the request's token one of ours?  Else what is wrong was answered. */
+bool api_authorise(struct api *a, const struct httpd_request *req,
+    struct httpd_reply *reply);
+/* Append the figures of /metrics, which is no route of the JSON API. */
+void api_metrics(const struct api *a, struct buf *out);
 
 /* Answer with o (consumed), status 200. */
 void api_reply(struct api_call *c, json_t *o);

@@ -10,6 +10,7 @@
 #include "controller/policy/explain.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/mail/addr.h"
 
 /* Text that may be "" becomes absent. */
 static void
@@ -83,35 +84,101 @@ heard(void *arg, const struct node_info *n)
 	json_array_append_new(arg, o);
 }
 
-/* The query's parameters; false when one is malformed (answered). */
-static bool
-read_query(struct api_call *c, struct message_query *q)
-{
-	const struct httpd_request *r = c->req;
-	const char *status = httpd_query(r, "status");
-	const char *reason = httpd_query(r, "reason");
-	const char *since = httpd_query(r, "since");
-	const char *until = httpd_query(r, "until");
-	json_int_t limit;
+/* A query with the canonical texts it points to. */
+struct asked {
+	struct message_query q;
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], id[REPLY_ID_LEN + 1];
+};
 
-	if (!api_query_number(c, "limit", 100, MESSAGES_LIMIT_MAX, &limit))
-		return false;
-	*q = (struct message_query){ .from = httpd_query(r, "from"),
-	    .to = httpd_query(r, "to"), .policy = httpd_query(r, "policy"),
-	    .node = httpd_query(r, "node"), .id = httpd_query(r, "id"),
-	    .before = httpd_query(r, "before"),
-	    .limit = (size_t)limit };
-	q->has_reason = reason != NULL;
-	if ((status != NULL && message_status_parse(status, &q->status) < 0) ||
-	    (reason != NULL && reason_parse(reason, &q->reason) < 0) ||
-	    (since != NULL && clock_parse(since, &q->since_us) < 0) ||
-	    (until != NULL && clock_parse(until, &q->until_us) < 0)) {
-		api_error(c, 400, "usage", "status (rejected, "
-		    "deferred, observed), reason, since or until (as "
-		    "2026-06-15T12:00:00Z) is malformed");
+/* An address, a domain, a wildcard; "" and "<>" are the null sender.  False
+ * with the error answered. */
+static bool
+read_address(struct api_call *c, const char *key, char buf[ADDR_TEXT_MAX],
+    const char **out)
+{
+	const char *text = httpd_query(c->req, key);
+	struct entry e;
+	struct diag why;
+
+	*out = NULL;
+	if (text == NULL)
+		return true;
+	if (text[0] == '\0' || strcmp(text, "<>") == 0)
+		buf[0] = '\0';
+	else if (entry_parse(&e, text, strlen(text), &why) == 0)
+		memcpy(buf, e.text, e.len + 1);
+	else {
+		api_error(c, 400, "usage", "%s \"%.200s\": %s", key, text,
+		    why.text);
 		return false;
 	}
+	*out = buf;
 	return true;
+}
+
+/* A time, or how long ago: "2026-06-15T12:00:00Z", "24h". */
+static bool
+read_time(struct api_call *c, const char *key, int64_t *out)
+{
+	const char *text = httpd_query(c->req, key);
+	uint64_t ms;
+
+	if (text == NULL || clock_parse(text, out) == 0)
+		return true;
+	if (clock_parse_duration(text, &ms) == 0) {
+		*out = clock_wall_us() - (int64_t)ms * 1000;
+		return true;
+	}
+	api_error(c, 400, "usage", "%s is a time such as "
+	    "2026-06-15T12:00:00Z, or 24h for as long ago", key);
+	return false;
+}
+
+static bool
+read_id(struct api_call *c, struct asked *a)
+{
+	const char *text = httpd_query(c->req, "id");
+
+	if (text == NULL)
+		return true;
+	a->q.id = a->id;
+	if (reply_id_parse(text, a->id))
+		return true;
+	api_error(c, 400, "usage", "\"%.40s\" is no id of a reply: ten "
+	    "letters and digits, one of them was misread", text);
+	return false;
+}
+
+/* The query's parameters; false when one is malformed (answered). */
+static bool
+read_query(struct api_call *c, struct asked *a)
+{
+	const char *status = httpd_query(c->req, "status");
+	const char *reason = httpd_query(c->req, "reason");
+	json_int_t limit;
+
+	memset(a, 0, sizeof(*a));
+	a->q.policy = httpd_query(c->req, "policy");
+	a->q.node = httpd_query(c->req, "node");
+	a->q.before = httpd_query(c->req, "before");
+	a->q.has_reason = reason != NULL;
+	if (!api_query_number(c, "limit", 100, MESSAGES_LIMIT_MAX, &limit) ||
+	    !read_address(c, "from", a->from, &a->q.from) ||
+	    !read_address(c, "to", a->to, &a->q.to) ||
+	    !read_time(c, "since", &a->q.since_us) ||
+	    !read_time(c, "until", &a->q.until_us) || !read_id(c, a))
+		return false;
+	a->q.limit = (size_t)limit;
+	if (status != NULL && message_status_parse(status,
+	    &a->q.status) < 0)
+		api_error(c, 400, "usage", "status is rejected, deferred or "
+		    "observed");
+	else if (reason != NULL && reason_parse(reason, &a->q.reason) < 0)
+		api_error(c, 400, "usage", "there is no reason \"%.60s\"",
+		    reason);
+	else
+		return true;
+	return false;
 }
 
 void
@@ -119,19 +186,23 @@ api_messages(struct api_call *c)
 {
 	struct collect k = { c, json_array() };
 	struct message_found found;
-	struct message_query q;
+	struct asked a;
 	struct diag why;
 	json_t *o, *nodes;
 	int rc;
 
-	if (!read_query(c, &q)) {
+	if (!read_query(c, &a)) {
 		json_decref(k.list);
 		return;
 	}
-	rc = messages_search(c->api->messages, &q, collect, &k, &found, &why);
+	rc = messages_search(c->api->messages, &a.q, collect, &k, &found,
+	    &why);
 	if (rc < 0) {
 		json_decref(k.list);
-		api_fail(c, rc, &why);
+		if (rc == ERR_INVAL)
+			api_error(c, 400, "usage", "%s", why.text);
+		else
+			api_fail(c, rc, &why);
 		return;
 	}
 	nodes = json_array();

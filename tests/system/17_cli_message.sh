@@ -36,6 +36,13 @@ says refused_for_the_user "$dir/answer" "550 5.7.1"
 until_true 10 found x@bad.example
 until_true 10 found news@shop.example
 id=$(first_id x@bad.example)
+expect search_finds_any_spelling 0 "$postern" message search \
+    --from X@Bad.Example --since 1h --id "${id,,}"
+expect search_of_another_time_is_1 1 "$postern" message search \
+    --from x@bad.example --until 1h
+expect wrong_time_is_2 2 "$postern" message search --since yesterday
+expect explain_of_the_event_is_1 1 "$postern" explain --event "$id"
+says explain_names_the_policy out "policy   blocked-senders"
 expect show_is_0 0 "$postern" message show "$id"
 says show_has_the_remedy out "Blocked Senders Exceptions"
 expect top_is_0 0 "$postern" sender top

@@ -38,6 +38,8 @@ up
 refused second_process "$controller_pid" "${run[@]}"
 expect livez_needs_no_token 0 curl -sf "$POSTERN_ADDR/livez"
 expect readyz_needs_no_token 0 curl -sf "$POSTERN_ADDR/readyz"
+expect metrics_are_open_on_loopback 0 curl -sf "$POSTERN_ADDR/metrics"
+says metrics_have_the_version out "postern_policy_version 0"
 expect api_needs_one 22 curl -sf "$POSTERN_ADDR/v1/status"
 same keys_are_private "$(find "$data" -path '*/keys/*' -type f \
     ! -perm 600 | wc -l) $(stat -c %a "$data" "$data/keys" |
@@ -109,6 +111,11 @@ expect tls_unknown_certificate_is_5 5 "$postern" status
 says tls_unknown_certificate_says_how err "--ca-file"
 expect tls_known_certificate_is_0 0 "$postern" status \
     --ca-file "$dir/tls.pem"
+expect metrics_under_tls_need_a_token 22 curl -sf --cacert "$dir/tls.pem" \
+    "$POSTERN_ADDR/metrics"
+expect metrics_under_tls_with_a_token 0 curl -sf --cacert "$dir/tls.pem" \
+    -H "Authorization: Bearer $(cat "$POSTERN_TOKEN_FILE")" \
+    "$POSTERN_ADDR/metrics"
 expect plain_http_is_5 5 "$postern" status \
     --addr "http${POSTERN_ADDR#https}"
 stop "$controller_pid"

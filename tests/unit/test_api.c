@@ -120,6 +120,45 @@ request_without_the_token_is_denied(void **state)
 }
 
 static void
+address_denied_often_waits_but_a_right_token_passes(void **state)
+{
+	struct fixture *f = *state;
+	char right[sizeof(f->authorization)];
+	int i;
+
+	strcpy(right, f->authorization);
+	strcpy(f->authorization, "Bearer postern-0123456789");
+	for (i = 0; i < AUTH_RATE_MAX; i++)
+		asked(f, 401, NULL, "GET", "/v1/status", NULL);
+	asked(f, 429, "wait a minute", "GET", "/v1/status", NULL);
+	strcpy(f->authorization, right);
+	asked(f, 200, NULL, "GET", "/v1/status", NULL);
+}
+
+static void
+denials_are_counted_by_address_and_forgotten(void **state)
+{
+	struct auth_rate r = { 0 };
+	char peer[32];
+	int i;
+
+	(void)state;
+	assert_int_equal(auth_rate_denied(&r, "192.0.2.1", 1000), 1);
+	assert_int_equal(auth_rate_denied(&r, "192.0.2.1", 2000), 2);
+	assert_int_equal(auth_rate_denied(&r, "192.0.2.2", 2000), 1);
+	assert_int_equal(auth_rate_denied(&r, "192.0.2.1",
+	    1000 + AUTH_RATE_MS), 1);
+	/* a table full of others: the oldest goes, none is counted wrong */
+	for (i = 0; i < 2 * AUTH_RATE_PEERS; i++) {
+		snprintf(peer, sizeof(peer), "198.51.100.%d", i);
+		assert_int_equal(auth_rate_denied(&r, peer, 70000 +
+		    (uint64_t)i), 1);
+	}
+	assert_int_equal(auth_rate_denied(&r, peer, 71000), 2);
+	assert_int_equal(r.denied, 5 + 2 * AUTH_RATE_PEERS);
+}
+
+static void
 status_has_nodes_and_messages(void **state)
 {
 	struct fixture *f = *state;
@@ -143,6 +182,8 @@ main(void)
 		T(openapi_nothing_is_described_that_is_no_route),
 		T(request_malformed_is_refused_with_the_reason),
 		T(request_without_the_token_is_denied),
+		T(address_denied_often_waits_but_a_right_token_passes),
+		cmocka_unit_test(denials_are_counted_by_address_and_forgotten),
 		T(status_has_nodes_and_messages),
 	};
 

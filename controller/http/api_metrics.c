@@ -1,0 +1,63 @@
+/*
+ * api_metrics.c - the controller's figures as Prometheus reads them.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "controller/fleet.h"
+#include "controller/http/api.h"
+#include "controller/messages/messages.h"
+
+struct tally { uint64_t state[NODE_AWAY + 1], converged, lost, spool;
+    const struct head *head; };
+
+static void
+count(void *arg, const struct node_info *n)
+{
+	struct tally *t = arg;
+
+	t->state[n->state]++;
+	t->lost += n->ack.events_lost;
+	t->spool += n->ack.spool_n;
+	t->converged += n->acked && n->ack.enforced == t->head->version &&
+	    memcmp(n->ack.digest, t->head->digest, DIGEST_LEN) == 0;
+}
+
+static void
+one(struct buf *out, const char *name, const char *type, const char *help,
+    uint64_t value)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name,
+	    help, name, type, name, value);
+}
+
+void
+api_metrics(const struct api *a, struct buf *out)
+{
+	struct head head;
+	struct tally t = { .head = &head };
+	int s;
+
+	store_head(a->store, &head, NULL);
+	if (a->fleet != NULL)
+		fleet_nodes(a->fleet, count, &t);
+	one(out, "postern_policy_version", "gauge", "The version in force.",
+	    head.version);
+	one(out, "postern_policy_records", "gauge",
+	    "Records of that version.", head.count);
+	buf_puts(out, "# HELP postern_nodes Enrolled nodes by state.\n"
+	    "# TYPE postern_nodes gauge\n");
+	for (s = 0; s <= NODE_AWAY; s++)
+		buf_printf(out, "postern_nodes{state=\"%s\"} %" PRIu64 "\n",
+		    node_state_name((enum node_state)s), t.state[s]);
+	one(out, "postern_nodes_converged", "gauge",
+	    "Nodes that enforce the version in force.", t.converged);
+	one(out, "postern_node_spool_events", "gauge",
+	    "Events that nodes have still to report.", t.spool);
+	one(out, "postern_node_events_lost", "gauge",
+	    "Events that nodes had no room for.", t.lost);
+	one(out, "postern_messages", "gauge",
+	    "Refusals in the message center.", messages_count(a->messages));
+	one(out, "postern_api_denied_total", "counter",
+	    "Requests without a right token.", a->rate.denied);
+}

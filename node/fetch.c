@@ -96,7 +96,8 @@ chunk_path(const struct fetch *f, size_t i, char path[PATH_LEN])
 	snprintf(path, PATH_LEN, "%s/incoming/%s", f->dir, hex);
 }
 
-/* Does the manifest state what the head promised? */
+/* Is the manifest what the head leads on from?  One of the head's version
+ * must be the head's in all. */
 static int
 compare_with_head(const struct fetch *f, const struct manifest *m,
     struct diag *why)
@@ -104,9 +105,10 @@ compare_with_head(const struct fetch *f, const struct manifest *m,
 	uint8_t digest[DIGEST_LEN];
 	struct digest d;
 
-	if (m->version != f->head.version || m->count != f->head.count ||
+	if (m->version > f->head.version ||
 	    m->record_format != f->head.record_format ||
-	    memcmp(m->digest, f->head.digest, DIGEST_LEN) != 0)
+	    (m->version == f->head.version && (m->count != f->head.count ||
+	    memcmp(m->digest, f->head.digest, DIGEST_LEN) != 0)))
 		return diag_set(why, ERR_CONFLICT, "manifest and head differ "
 		    "in version, count, format or digest");
 	digest_load(&d, m->state, m->count);
@@ -283,11 +285,11 @@ build_set(struct fetch *f, const char *path, struct diag *why)
 	int rc;
 
 	buf_init(&data, CHUNK_MAX + 1);
-	rc = ruleset_build_begin(&b, path, why);
+	rc = ruleset_build_begin(&b, path, f->manifest.count, why);
 	for (i = 0; i < f->manifest.chunks_n && rc == 0; i++)
 		rc = put_chunk(f, b, i, &data, why);
 	if (rc == 0)
-		rc = ruleset_build_finish(b, &f->head, &frames, why);
+		rc = ruleset_build_finish(b, f->manifest.count, &frames, why);
 	ruleset_build_free(&b);
 	buf_fini(&data);
 	return rc;
@@ -347,13 +349,9 @@ fetch_build(struct fetch *f, struct ruleset **out, struct diag *why)
 	if ((rc = ruleset_open(out, path, f->id->root, why)) < 0)
 		return rc;
 	ruleset_unref(out);
-	if ((rc = sets_install(f->dir, f->head.version, path, why)) < 0 ||
+	if ((rc = sets_install(f->dir, f->manifest.version, path, why)) < 0 ||
 	    (rc = ruleset_open(out, path, f->id->root, why)) < 0)
 		return rc;
-	if ((rc = ratchet_save(f->dir, f->head.version, why)) < 0) {
-		ruleset_unref(out);
-		return rc;
-	}
 	drop_others(f);
 	return 0;
 }

@@ -27,7 +27,8 @@ void fetch_free(struct fetch **f);
 const struct head *fetch_head(const struct fetch *f);
 bool fetch_has_manifest(const struct fetch *f);
 
-/* Take the manifest's frame: verified, and the very one the head names.  0,
+/* Take the manifest's frame: verified, and the very one the head names; it may
+ * be of an older version, from which deltas lead to the head.  0,
  * ERR_AUTH, ERR_CORRUPT, ERR_CONFLICT (it disagrees with the head). */
 int fetch_manifest(struct fetch *f, struct bytes frame, struct diag *why);
 
@@ -44,9 +45,9 @@ int fetch_chunk(struct fetch *f, struct bytes payload, struct diag *why);
 bool fetch_is_complete(const struct fetch *f);
 
 /*
- * Build, install and open the set, raise the ratchet, drop the chunks that
- * are not in it.  Blocks for as long as it takes; may run on a thread of its
- * own.  0; ERR_CONFLICT: count or digest; else as ruleset_open().
+ * Build, install and open the set at the manifest's version, drop the chunks
+ * that are not in it.  Blocks for as long as it takes; may run on a thread of
+ * its own.  0; ERR_CONFLICT: the count; else as ruleset_open().
  */
 int fetch_build(struct fetch *f, struct ruleset **out, struct diag *why);
 

@@ -96,6 +96,10 @@ metrics_text(struct metrics *m, struct buf *out)
 	    "1 while the controller is not heard.", m->stale);
 	metrics_one(out, "postern_version_refusals_total", "counter",
 	    "Versions that were not taken.", m->nacks);
+	metrics_one(out, "postern_deltas_total", "counter",
+	    "Changes taken as deltas.", m->deltas);
+	metrics_one(out, "postern_repairs_total", "counter",
+	    "Rule sets found damaged and fetched anew.", m->repairs);
 	metrics_one(out, "postern_internal_errors_total", "counter",
 	    "Decisions that failed inside.", m->internal);
 	metrics_one(out, "postern_shed_total", "counter",

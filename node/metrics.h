@@ -22,6 +22,8 @@ struct metrics {
 	_Atomic uint64_t head_version;	/* newest verified head heard */
 	_Atomic uint64_t stale;		/* 1: no head for long */
 	_Atomic uint64_t nacks;
+	_Atomic uint64_t deltas;	/* taken */
+	_Atomic uint64_t repairs;	/* sets found damaged */
 	_Atomic uint64_t took[METRICS_BUCKETS + 1], took_us;
 };
 

@@ -93,10 +93,8 @@ enforce(struct node *n, struct ruleset *r)
 	    F_U("records", h->count),
 	    F_U("policies", tables_policies_n(ruleset_tables(r))));
 	ruleset_unref(&old);
-	if (n->sync != NULL) {
+	if (n->sync != NULL)
 		sync_enforced(n->sync, h);
-		sets_prune(n->conf->dir, h->version);
-	}
 }
 
 static void
@@ -289,7 +287,7 @@ start_parts(struct node *n, struct diag *why)
 		return rc;
 	sync.id = n->id;
 	sync.spool = n->spool;
-	sync.enforced = n->ruleset == NULL ? NULL : ruleset_head(n->ruleset);
+	sync.current = n->ruleset;
 	if ((rc = sync_start(&n->sync, &sync, why)) < 0)
 		return rc;
 	if (n->conf->health == NULL || n->conf->health[0] == '\0')

@@ -1,27 +1,22 @@
 /*
- * ruleset.c - opens, verifies and reads one version's set.
+ * ruleset.c - reads a view: the filter first, then LevelDB, every hit held
+ * against its hash.
+ *
+ * A miss behind a filter that says "may be there" is read once more with
+ * checksums: a damaged block may hide a record, and a hidden block rule is a
+ * wrong answer.  A key that a delta named is read with checksums at once: a
+ * damaged block might hide its newest value and show an older one, whose
+ * hash is right.  A damaged record is an error, never another value.
  */
 #include "node/ruleset.h"
 
 #include <sodium.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/base/db.h"
+#include "node/ruleset_impl.h"
 #include "proto/base/err.h"
-#include "proto/wire/frame.h"
-
-struct ruleset {
-	atomic_int refs;
-	struct db *db;
-	struct tables *tables;
-	struct head head;
-	uint8_t key[RULESET_KEY_LEN];
-	uint64_t records, small;	/* as the complete row says */
-	uint64_t small_seen;
-};
 
 void
 ruleset_hash(const uint8_t hash_key[RULESET_KEY_LEN], const void *key,
@@ -40,9 +35,8 @@ ruleset_hash(const uint8_t hash_key[RULESET_KEY_LEN], const void *key,
 	crypto_shorthash(out, val, val_len, mixed);
 }
 
-/* Split value and hash; ERR_CORRUPT when they do not belong together. */
-static int
-check(const struct ruleset *r, const void *key, size_t key_len,
+int
+ruleset_check(const struct store *s, const void *key, size_t key_len,
     struct bytes stored, struct bytes *value)
 {
 	uint8_t hash[RULESET_HASH_LEN];
@@ -50,39 +44,83 @@ check(const struct ruleset *r, const void *key, size_t key_len,
 	if (stored.n < sizeof(hash))
 		return ERR_CORRUPT;
 	*value = bytes_of(stored.p, stored.n - sizeof(hash));
-	ruleset_hash(r->key, key, key_len, value->p, value->n, hash);
+	ruleset_hash(s->key, key, key_len, value->p, value->n, hash);
 	return memcmp(hash, stored.p + value->n, sizeof(hash)) == 0 ? 0 :
 	    ERR_CORRUPT;
+}
+
+void
+ruleset_stamp(const struct store *s, const void *key, size_t key_len,
+    const void *val, size_t val_len, struct buf *out)
+{
+	uint8_t hash[RULESET_HASH_LEN];
+
+	ruleset_hash(s->key, key, key_len, val, val_len, hash);
+	buf_put(out, val, val_len);
+	buf_put(out, hash, sizeof(hash));
+}
+
+/* What the database says of a key that may be there. */
+static int
+look_up(struct ruleset *r, const void *key, size_t key_len, uint64_t hash,
+    struct buf *scratch, struct bytes *value)
+{
+	struct store *s = r->store;
+	bool verify = filter_has(s->changed, hash);
+	int rc;
+
+	buf_reset(scratch);
+	rc = db_get(s->db, r->view, key, key_len, verify, scratch, NULL);
+	if (rc == ERR_NOENT && !verify)
+		rc = db_get(s->db, r->view, key, key_len, true, scratch,
+		    NULL);
+	if (rc == 0)
+		rc = scratch->err != 0 ? ERR_CORRUPT : ruleset_check(s, key,
+		    key_len, bytes_of(scratch->data, scratch->len), value);
+	if (rc < 0 && rc != ERR_NOENT)
+		atomic_store(&s->damaged, true);
+	return rc;
 }
 
 int
 ruleset_get(struct ruleset *r, const void *key, size_t key_len,
     struct buf *scratch, struct bytes *value)
 {
-	int rc;
+	const struct filter *f = r->store->filter;
+	uint64_t hash;
 
-	buf_reset(scratch);
-	rc = db_get(r->db, NULL, key, key_len, false, scratch, NULL);
-	if (rc < 0)
-		return rc;
-	if (scratch->err != 0)
-		return ERR_CORRUPT;
-	return check(r, key, key_len, bytes_of(scratch->data, scratch->len),
-	    value);
+	if (key_len == 0 || key_len > RECORD_KEY_MAX)
+		return ERR_NOENT;
+	hash = filter_hash(f, key, key_len);
+	if (!record_is_small(*(const uint8_t *)key) && !filter_has(f, hash))
+		return ERR_NOENT;
+	return look_up(r, key, key_len, hash, scratch, value);
 }
 
 void
 ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
     struct facts *f, struct buf *scratch)
 {
+	const struct filter *filter = r->store->filter;
+	uint64_t hash[DECIDE_KEYS_MAX];
 	uint8_t key[RECORD_KEY_MAX];
 	struct bytes value;
-	size_t i;
+	size_t i, len;
+	int rc;
 
 	for (i = from; i < w->n; i++) {
-		size_t len = want_key_write(&w->key[i], key);
-		int rc = ruleset_get(r, key, len, scratch, &value);
-
+		len = want_key_write(&w->key[i], key);
+		hash[i] = filter_hash(filter, key, len);
+		filter_prefetch(filter, hash[i]);
+	}
+	for (i = from; i < w->n; i++) {
+		if (!record_is_small(w->key[i].cls) &&
+		    !filter_has(filter, hash[i])) {
+			facts_set(f, i, FACT_ABSENT, NULL, 0);
+			continue;
+		}
+		len = want_key_write(&w->key[i], key);
+		rc = look_up(r, key, len, hash[i], scratch, &value);
 		if (rc == 0)
 			facts_set(f, i, FACT_FOUND, value.p, value.n);
 		else
@@ -94,7 +132,7 @@ ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
 const struct tables *
 ruleset_tables(const struct ruleset *r)
 {
-	return r->tables;
+	return r->tables->t;
 }
 
 const struct head *
@@ -103,142 +141,116 @@ ruleset_head(const struct ruleset *r)
 	return &r->head;
 }
 
-#define META(name) (name), sizeof(name) - 1
-
-static int
-get_meta(struct ruleset *r, const char *name, size_t len, struct buf *out,
-    struct diag *why)
+bool
+ruleset_is_damaged(const struct ruleset *r)
 {
-	buf_reset(out);
-	return db_get(r->db, NULL, name, len, true, out, why);
+	return atomic_load(&r->store->damaged);
 }
 
-static int
-load_complete(struct ruleset *r, struct buf *b, struct diag *why)
+bool
+ruleset_is_proved(const struct ruleset *r)
 {
-	uint8_t hash[RULESET_HASH_LEN];
-	struct bytes in;
-	int rc;
-
-	if ((rc = get_meta(r, META(RULESET_META_COMPLETE), b, why)) < 0)
-		return rc;
-	if (b->len != RULESET_KEY_LEN + 16 + RULESET_HASH_LEN)
-		return diag_set(why, ERR_CORRUPT, "the set's last row is "
-		    "damaged");
-	in = bytes_of(b->data, b->len);
-	memcpy(r->key, bytes_take(&in, RULESET_KEY_LEN), RULESET_KEY_LEN);
-	r->records = bytes_u64(&in);
-	r->small = bytes_u64(&in);
-	ruleset_hash(r->key, META(RULESET_META_COMPLETE), b->data,
-	    b->len - RULESET_HASH_LEN, hash);
-	if (memcmp(hash, in.p, sizeof(hash)) != 0)
-		return diag_set(why, ERR_CORRUPT, "the set's last row is "
-		    "damaged");
-	return 0;
+	return atomic_load(&r->store->proved);
 }
 
-/* The head, verified: root signed the publisher, who signed the head. */
-static int
-load_head(struct ruleset *r, const uint8_t *root, struct buf *b,
-    struct diag *why)
+bool
+ruleset_is_worn(const struct ruleset *r)
 {
-	struct publisher_cert cert;
-	struct bytes payload;
-	int rc;
-
-	if ((rc = get_meta(r, META(RULESET_META_CERT), b, why)) < 0 ||
-	    (rc = cert_open(root, b->data, b->len, INT64_MIN, &cert,
-	    why)) < 0)
-		return rc;
-	if ((rc = get_meta(r, META(RULESET_META_HEAD), b, why)) < 0 ||
-	    (rc = frame_open(b->data, b->len, FRAME_HEAD, cert.key, &payload,
-	    why)) < 0 || (rc = head_decode(&r->head, payload, why)) < 0)
-		return rc;
-	if (r->head.issued_us > cert.not_after_us)
-		return diag_set(why, ERR_AUTH, "the head was signed after the "
-		    "end of its certificate");
-	if (r->head.record_format != RECORD_FORMAT ||
-	    r->head.engine != DECIDE_ENGINE)
-		return diag_set(why, ERR_VERSION, "the set is of record "
-		    "format %u, engine %u", (unsigned)r->head.record_format,
-		    (unsigned)r->head.engine);
-	if (r->head.count != r->records)
-		return diag_set(why, ERR_CORRUPT, "the set holds %llu records "
-		    "and its head says %llu", (unsigned long long)r->records,
-		    (unsigned long long)r->head.count);
-	return 0;
+	return r->store->delta_bytes > RULESET_DELTAS_BYTES ||
+	    filter_is_full(r->store->filter);
 }
 
-/* Take all records of one small class into the tables. */
-static int
-load_class(struct ruleset *r, uint8_t cls, struct diag *why)
+bool
+ruleset_is_fresh(const struct ruleset *r)
 {
-	struct db_iter *it = db_iter_new(r->db, NULL);
-	int rc = 0;
-
-	for (db_iter_seek(it, &cls, 1); rc == 0 && db_iter_valid(it);
-	    db_iter_next(it)) {
-		struct bytes key = db_iter_key(it), value;
-
-		if (key.n == 0 || key.p[0] != cls)
-			break;
-		if (check(r, key.p, key.n, db_iter_value(it), &value) < 0)
-			rc = diag_set(why, ERR_CORRUPT, "a record of class "
-			    "%c fails its hash", cls);
-		else
-			rc = tables_put(r->tables, key, value, why);
-		r->small_seen++;
-	}
-	if (rc == 0)
-		rc = db_iter_error(it, why);
-	db_iter_free(&it);
-	return rc;
+	return r->head.version == r->store->base_version;
 }
 
-static int
-load_tables(struct ruleset *r, struct diag *why)
+const uint8_t *
+ruleset_manifest_id(const struct ruleset *r)
 {
-	int cls, rc;
-
-	r->tables = tables_new();
-	for (cls = 1; cls < 256; cls++) {
-		if (record_is_small((uint8_t)cls) &&
-		    (rc = load_class(r, (uint8_t)cls, why)) < 0)
-			return rc;
-	}
-	if (r->small_seen != r->small)
-		return diag_set(why, ERR_CORRUPT, "%llu small records where "
-		    "%llu should be", (unsigned long long)r->small_seen,
-		    (unsigned long long)r->small);
-	return tables_finish(r->tables, why);
+	return r->store->manifest_id;
 }
 
-int
-ruleset_open(struct ruleset **out, const char *dir,
-    const uint8_t root[SIGN_PUBLIC_LEN], struct diag *why)
+const char *
+ruleset_dir(const struct ruleset *r)
+{
+	return r->store->dir;
+}
+
+size_t
+ruleset_filter_bytes(const struct ruleset *r)
+{
+	return filter_bytes(r->store->filter);
+}
+
+/* --- references ----------------------------------------------------------- */
+
+static void
+ref(atomic_int *refs)
+{
+	atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+}
+
+/* True when it was the last. */
+static bool
+unref(atomic_int *refs)
+{
+	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+struct shared_tables *
+ruleset_tables_ref(struct shared_tables *t)
+{
+	ref(&t->refs);
+	return t;
+}
+
+void
+ruleset_tables_unref(struct shared_tables **tp)
+{
+	struct shared_tables *t = *tp;
+
+	*tp = NULL;
+	if (t == NULL || !unref(&t->refs))
+		return;
+	tables_free(&t->t);
+	free(t);
+}
+
+void
+ruleset_store_unref(struct store **sp)
+{
+	struct store *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL || !unref(&s->refs))
+		return;
+	db_close(&s->db);
+	filter_free(&s->filter);
+	filter_free(&s->changed);
+	free(s);
+}
+
+struct ruleset *
+ruleset_view(struct store *s, struct shared_tables *tables,
+    const struct head *head)
 {
 	struct ruleset *r = xcalloc(1, sizeof(*r));
-	struct buf b;
-	int rc;
 
 	atomic_init(&r->refs, 1);
-	buf_init(&b, FRAME_MAX);
-	if ((rc = db_open(&r->db, dir, DB_PARANOID, why)) < 0 ||
-	    (rc = load_complete(r, &b, why)) < 0 ||
-	    (rc = load_head(r, root, &b, why)) < 0 ||
-	    (rc = load_tables(r, why)) < 0) {
-		diag_prefix(why, rc, "%s", dir);
-		ruleset_unref(&r);
-	} else
-		*out = r;
-	buf_fini(&b);
-	return rc;
+	ref(&s->refs);
+	r->store = s;
+	r->view = db_view_new(s->db);
+	r->tables = tables;
+	r->head = *head;
+	return r;
 }
 
 struct ruleset *
 ruleset_ref(struct ruleset *r)
 {
-	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	ref(&r->refs);
 	return r;
 }
 
@@ -248,10 +260,10 @@ ruleset_unref(struct ruleset **rp)
 	struct ruleset *r = *rp;
 
 	*rp = NULL;
-	if (r == NULL || atomic_fetch_sub_explicit(&r->refs, 1,
-	    memory_order_acq_rel) > 1)
+	if (r == NULL || !unref(&r->refs))
 		return;
-	tables_free(&r->tables);
-	db_close(&r->db);
+	db_view_free(r->store->db, &r->view);
+	ruleset_tables_unref(&r->tables);
+	ruleset_store_unref(&r->store);
 	free(r);
 }

@@ -1,21 +1,30 @@
 /*
- * ruleset.h - the compiled policy of one version, as a node enforces it.
+ * ruleset.h - the compiled policy of one version, as a node enforces it: an
+ * immutable view of a set that takes deltas.
  *
- * A LevelDB folder, never written again once it is complete.  Behind each
- * value stand 8 bytes of SipHash-2-4 over key length, key and value, checked
- * at each hit: LevelDB's own defaults turn a flipped bit into a wrong
- * decision.  Small classes are loaded into tables at open.
+ * A set is a folder.  base/ is a LevelDB made from a manifest's chunks,
+ * compacted, closed, and never written again; live/ is a copy of it (tables
+ * are hard links) that takes deltas; filter says which keys may be in base/.
+ * Behind each value stand 8 bytes of SipHash-2-4 over key length, key and
+ * value, checked at each hit: LevelDB's own defaults turn a flipped bit into
+ * a wrong decision.  Small classes are loaded into tables.
  *
  *	key (record)            value, 8 hash
  *	NUL "head"              the signed FRAME_HEAD as it came
- *	NUL "manifest"          the signed FRAME_MANIFEST
+ *	NUL "manifest"          the signed FRAME_MANIFEST it names
  *	NUL "cert"              the FRAME_CERT that signed both
  *	NUL "complete"          16 hash key, u64 records, u64 small records,
  *	                        8 hash of these; written last
+ * and in live/, written with the records of each delta as one batch:
+ *	NUL "state"             u64 version, u64 records, u64 small records,
+ *	                        2048 sums of the digest, 8 hash
+ *	NUL "delta" u64 version u16 length, the FRAME_CERT of who signed, the
+ *	                        FRAME_DELTA that led to this version, 8 hash
  */
 #ifndef NODE_RULESET_H
 #define NODE_RULESET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/base/buf.h"
@@ -31,15 +40,19 @@
 #define RULESET_META_MANIFEST "\0manifest"
 #define RULESET_META_CERT "\0cert"
 #define RULESET_META_COMPLETE "\0complete"
+#define RULESET_META_STATE "\0state"
+#define RULESET_META_DELTA "\0delta"	/* u64 version follows */
 
 struct ruleset;
 
 /*
- * Open the set in dir and verify its frames under the pinned root key.  A
+ * Open the set in dir (its base/ and live/, which is made when missing) at
+ * its newest version and verify its frames under the pinned root key.  A
  * publisher certificate that has ended since is fine: it was valid when the
- * head was signed, and a node enforces what it has for ever.  0; ERR_NOENT:
- * none, or never completed; ERR_AUTH, ERR_CORRUPT, ERR_VERSION (another
- * record format or engine), ERR_BUSY, ERR_IO.
+ * head was signed, and a node enforces what it has for ever.  A filter that
+ * is missing or damaged is made anew.  *out holds one reference.  0;
+ * ERR_NOENT: none, or never completed; ERR_AUTH, ERR_CORRUPT, ERR_VERSION
+ * (another record format or engine), ERR_BUSY, ERR_IO.
  */
 int ruleset_open(struct ruleset **out, const char *dir,
     const uint8_t root[SIGN_PUBLIC_LEN], struct diag *why);
@@ -53,24 +66,41 @@ int ruleset_open(struct ruleset **out, const char *dir,
 struct ruleset *ruleset_ref(struct ruleset *r);
 void ruleset_unref(struct ruleset **r);
 
-/* Its small classes and its head, borrowed. */
+/* Its small classes and its head, borrowed.  The head of a version that a
+ * delta led to has no manifest_id. */
 const struct tables *ruleset_tables(const struct ruleset *r);
 const struct head *ruleset_head(const struct ruleset *r);
 
 /*
  * The value of key; *value borrows from scratch, which is reset first.  0,
- * ERR_NOENT, ERR_CORRUPT, ERR_IO.  Blocks on the disk at most.
+ * ERR_NOENT, ERR_CORRUPT, ERR_IO.  Blocks on the disk at most; a key that the
+ * filter does not hold costs no call of the system, no lock and no memory.
  */
 int ruleset_get(struct ruleset *r, const void *key, size_t key_len,
     struct buf *scratch, struct bytes *value);
 
 /*
  * Look up the keys of w from number `from` on, all in one go, and enter what
- * was found, that it is absent, or the error into f.  Blocks on the disk at
- * most.
+ * was found, that it is absent, or the error into f.  As ruleset_get().
  */
 void ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
     struct facts *f, struct buf *scratch);
+
+/* Was anything of its set found damaged?  Then it is to be fetched anew; what
+ * is read from it meanwhile is right or an error. */
+bool ruleset_is_damaged(const struct ruleset *r);
+/* Was its digest computed from its records here, or from such a one by
+ * deltas? */
+bool ruleset_is_proved(const struct ruleset *r);
+/* Would a new base pay, because many deltas came since? */
+bool ruleset_is_worn(const struct ruleset *r);
+/* Is it its base's version, without a delta? */
+bool ruleset_is_fresh(const struct ruleset *r);
+/* The manifest that its base was made from, and the folder; borrowed. */
+const uint8_t *ruleset_manifest_id(const struct ruleset *r);
+const char *ruleset_dir(const struct ruleset *r);
+/* Memory of its filter. */
+size_t ruleset_filter_bytes(const struct ruleset *r);
 
 /* The 8 bytes that stand behind a value. */
 void ruleset_hash(const uint8_t hash_key[RULESET_KEY_LEN], const void *key,

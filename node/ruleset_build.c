@@ -4,21 +4,26 @@
 #include "node/ruleset_build.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/filter.h"
+#include "node/sets.h"
 #include "proto/base/db.h"
 #include "proto/base/err.h"
-#include "proto/wire/digest.h"
+#include "proto/base/file.h"
 
 #define BATCH_BYTES (1024 * 1024)
 
 struct ruleset_build {
 	struct db *db;
 	struct db_batch *batch;
-	struct digest digest;
+	struct filter *filter;
+	char dir[SETS_PATH_LEN];
 	uint8_t key[RULESET_KEY_LEN];
-	uint64_t small;
+	uint8_t name[FILTER_NAME_LEN];
+	uint64_t records, small;
 	uint8_t last[RECORD_KEY_MAX];
 	size_t last_len;
 	struct buf value;
@@ -26,21 +31,25 @@ struct ruleset_build {
 
 int
 ruleset_build_begin(struct ruleset_build **out, const char *dir,
-    struct diag *why)
+    uint64_t count, struct diag *why)
 {
 	struct ruleset_build *b = xcalloc(1, sizeof(*b));
+	char path[SETS_PATH_LEN + 8];
 	int rc;
 
 	buf_init(&b->value, RECORD_VALUE_MAX + RULESET_HASH_LEN);
-	rc = db_open(&b->db, dir, DB_CREATE | DB_NEW | DB_PARANOID | DB_BULK,
-	    why);
-	if (rc < 0) {
+	snprintf(b->dir, sizeof(b->dir), "%s", dir);
+	snprintf(path, sizeof(path), "%s/base", b->dir);
+	if ((rc = file_mkdirs(b->dir, 0700, why)) < 0 ||
+	    (rc = db_open(&b->db, path, DB_CREATE | DB_NEW | DB_PARANOID |
+	    DB_BULK | DB_LARGE, why)) < 0) {
 		ruleset_build_free(&b);
 		return rc;
 	}
 	b->batch = db_batch_new();
-	digest_init(&b->digest);
 	randombytes_buf(b->key, sizeof(b->key));
+	/* room for a quarter more, and for the deltas of a small set */
+	b->filter = filter_new(count + count / 4 + 65536, b->key);
 	*out = b;
 	return 0;
 }
@@ -54,6 +63,7 @@ ruleset_build_free(struct ruleset_build **bp)
 		return;
 	db_batch_free(&b->batch);
 	db_close(&b->db);
+	filter_free(&b->filter);
 	buf_fini(&b->value);
 	free(b);
 	*bp = NULL;
@@ -92,8 +102,11 @@ ruleset_build_put(struct ruleset_build *b, struct bytes key,
 		return diag_set(why, ERR_CORRUPT, "records out of order");
 	memcpy(b->last, key.p, key.n);
 	b->last_len = key.n;
-	b->small += record_is_small(key.p[0]);
-	digest_add(&b->digest, key.p, key.n, val.p, val.n);
+	b->records++;
+	if (record_is_small(key.p[0]))
+		b->small++;
+	else
+		filter_add(b->filter, filter_hash(b->filter, key.p, key.n));
 	ruleset_hash(b->key, key.p, key.n, val.p, val.n, hash);
 	buf_reset(&b->value);
 	buf_put(&b->value, val.p, val.n);
@@ -110,31 +123,29 @@ put_complete(struct ruleset_build *b)
 
 	buf_reset(&b->value);
 	buf_put(&b->value, b->key, sizeof(b->key));
-	buf_put_u64(&b->value, b->digest.count);
+	buf_put_u64(&b->value, b->records);
 	buf_put_u64(&b->value, b->small);
 	ruleset_hash(b->key, RULESET_META_COMPLETE,
 	    sizeof(RULESET_META_COMPLETE) - 1, b->value.data, b->value.len,
 	    hash);
 	buf_put(&b->value, hash, sizeof(hash));
+	crypto_generichash(b->name, sizeof(b->name),
+	    (uint8_t *)b->value.data, b->value.len, NULL, 0);
 	db_batch_put(b->batch, RULESET_META_COMPLETE,
 	    sizeof(RULESET_META_COMPLETE) - 1, b->value.data, b->value.len);
 }
 
 int
-ruleset_build_finish(struct ruleset_build *b, const struct head *want,
+ruleset_build_finish(struct ruleset_build *b, uint64_t count,
     const struct ruleset_frames *frames, struct diag *why)
 {
-	uint8_t digest[DIGEST_LEN];
+	char path[SETS_PATH_LEN + 8];
 	int rc;
 
-	digest_final(&b->digest, digest);
-	if (b->digest.count != want->count)
+	if (b->records != count)
 		return diag_set(why, ERR_CONFLICT, "%llu records came and the "
-		    "head says %llu", (unsigned long long)b->digest.count,
-		    (unsigned long long)want->count);
-	if (memcmp(digest, want->digest, sizeof(digest)) != 0)
-		return diag_set(why, ERR_CONFLICT, "the records' digest is not "
-		    "the head's");
+		    "manifest says %llu", (unsigned long long)b->records,
+		    (unsigned long long)count);
 	db_batch_put(b->batch, RULESET_META_HEAD,
 	    sizeof(RULESET_META_HEAD) - 1, frames->head.p, frames->head.n);
 	db_batch_put(b->batch, RULESET_META_MANIFEST,
@@ -146,5 +157,8 @@ ruleset_build_finish(struct ruleset_build *b, const struct head *want,
 		return rc;
 	db_compact(b->db);
 	put_complete(b);
-	return flush(b, true, why);
+	if ((rc = flush(b, true, why)) < 0)
+		return rc;
+	snprintf(path, sizeof(path), "%s/filter", b->dir);
+	return filter_save(b->filter, path, b->name, why);
 }

@@ -12,9 +12,10 @@ struct ruleset_build;
 /* The frames that prove a set, exactly as they came; borrowed. */
 struct ruleset_frames { struct bytes head, manifest, cert; };
 
-/* Begin in dir, which must not exist.  0, ERR_EXISTS, ERR_IO. */
+/* Begin a set of about `count` records in dir, whose base/ must not exist.
+ * 0, ERR_EXISTS, ERR_IO. */
 int ruleset_build_begin(struct ruleset_build **out, const char *dir,
-    struct diag *why);
+    uint64_t count, struct diag *why);
 
 /* Add a record; keys must rise.  0; ERR_VERSION: unknown class; ERR_CORRUPT:
  * order; ERR_TOOBIG; ERR_FULL, ERR_IO. */
@@ -22,11 +23,12 @@ int ruleset_build_put(struct ruleset_build *b, struct bytes key,
     struct bytes val, struct diag *why);
 
 /*
- * Check count and digest of all that was put, write the frames and the row
- * that makes the set complete, compact and sync.  0; ERR_CONFLICT: count or
- * digest differ from `want`; ERR_FULL, ERR_IO.
+ * Check the count of all that was put, write the frames and the row that
+ * makes the set complete, compact, sync, and save the filter.  The digest is
+ * not computed here: the chunks' hashes proved each record, and the manifest
+ * holds the sums.  0; ERR_CONFLICT: the count; ERR_FULL, ERR_IO.
  */
-int ruleset_build_finish(struct ruleset_build *b, const struct head *want,
+int ruleset_build_finish(struct ruleset_build *b, uint64_t count,
     const struct ruleset_frames *frames, struct diag *why);
 
 /* Closes the database too; an unfinished folder stays for the caller. */

@@ -1,5 +1,5 @@
 /*
- * sets.c - which version's folder to use, make and remove.
+ * sets.c - which set's folder to use, make and remove.
  */
 #include "node/sets.h"
 
@@ -8,25 +8,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "node/ruleset_delta.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
+#define SMALL_FILE_MAX (64 * 1024 * 1024)
+
+/* A folder of sets/: <version> or <version>.<again>. */
+struct row { uint64_t version; unsigned long again; };
+
 static int
 falling(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct row *x = a, *y = b;
 
-	return x > y ? -1 : x < y;
+	if (x->version != y->version)
+		return x->version > y->version ? -1 : 1;
+	return x->again > y->again ? -1 : x->again < y->again;
 }
 
-/* All versions that have a folder, the newest first; the caller frees. */
-static uint64_t *
+static bool
+parse_name(const char *name, struct row *out)
+{
+	char *end;
+
+	if (name[0] < '0' || name[0] > '9')
+		return false;
+	out->version = strtoull(name, &end, 10);
+	out->again = 0;
+	if (*end == '.' && end[1] >= '0' && end[1] <= '9')
+		out->again = strtoul(end + 1, &end, 10);
+	return *end == '\0';
+}
+
+/* All sets that have a folder, the newest first; the caller frees. */
+static struct row *
 list(const char *dir, size_t *n)
 {
 	char path[SETS_PATH_LEN];
-	uint64_t *v = NULL;
+	struct row *v = NULL, row;
 	size_t cap = 0;
 	struct dirent *e;
 	DIR *d;
@@ -36,13 +59,10 @@ list(const char *dir, size_t *n)
 	if ((d = opendir(path)) == NULL)
 		return NULL;
 	while ((e = readdir(d)) != NULL) {
-		char *end;
-		unsigned long long x = strtoull(e->d_name, &end, 10);
-
-		if (e->d_name[0] < '0' || e->d_name[0] > '9' || *end != '\0')
+		if (!parse_name(e->d_name, &row))
 			continue;
 		v = xgrow(v, &cap, *n + 1, sizeof(*v));
-		v[(*n)++] = x;
+		v[(*n)++] = row;
 	}
 	closedir(d);
 	if (*n > 0)
@@ -51,39 +71,74 @@ list(const char *dir, size_t *n)
 }
 
 static void
-path_of(const char *dir, uint64_t version, char path[SETS_PATH_LEN])
+path_of(const char *dir, struct row row, char path[SETS_PATH_LEN])
 {
-	snprintf(path, SETS_PATH_LEN, "%s/sets/%llu", dir,
-	    (unsigned long long)version);
+	int len = snprintf(path, SETS_PATH_LEN, "%s/sets/%llu", dir,
+	    (unsigned long long)row.version);
+
+	if (row.again > 0 && len > 0 && len < SETS_PATH_LEN)
+		snprintf(path + len, SETS_PATH_LEN - (size_t)len, ".%lu",
+		    row.again);
+}
+
+/* Open it as it is, else with live/ made anew. */
+static int
+open_one(const char *path, const uint8_t *root, struct ruleset **out)
+{
+	struct diag reason = { "" };
+	int rc = ruleset_open(out, path, root, &reason);
+
+	if (rc == 0)
+		return 0;
+	log_error("ruleset.damaged", F_S("set", path),
+	    F_S("reason", reason.text),
+	    F_S("next", "made anew from its base"));
+	if (rc == ERR_NOENT || rc == ERR_BUSY)
+		return rc;
+	rc = ruleset_rewind(path, root, UINT64_MAX, out, &reason);
+	if (rc < 0)
+		log_error("ruleset.lost", F_S("set", path),
+		    F_S("reason", reason.text),
+		    F_S("next", "an older one, and fetched anew"));
+	return rc;
 }
 
 int
 sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
     struct ruleset **out, struct diag *why)
 {
+	char path[SETS_PATH_LEN];
 	size_t n, i;
-	uint64_t *v = list(dir, &n);
+	struct row *v = list(dir, &n);
 	int rc = ERR_NOENT;
 
 	for (i = 0; i < n && rc < 0; i++) {
-		char path[SETS_PATH_LEN];
-		struct diag reason = { "" };
-
 		path_of(dir, v[i], path);
-		rc = ruleset_open(out, path, root, &reason);
-		if (rc == 0 && ruleset_head(*out)->version != v[i]) {
-			ruleset_unref(out);
-			rc = diag_set(&reason, ERR_CORRUPT, "%s holds another "
-			    "version", path);
-		}
-		if (rc < 0)
-			log_error("ruleset.damaged", F_U("version", v[i]),
-			    F_S("reason", reason.text),
-			    F_S("next", "an older one, and fetched anew"));
+		rc = open_one(path, root, out);
 	}
 	free(v);
 	return rc == 0 ? 0 : diag_set(why, ERR_NOENT,
 	    "no policy set under %s/sets can be used", dir);
+}
+
+int
+sets_open_upto(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
+    uint64_t upto, struct ruleset **out, struct diag *why)
+{
+	char path[SETS_PATH_LEN];
+	size_t n, i;
+	struct row *v = list(dir, &n);
+	int rc = ERR_NOENT;
+
+	for (i = 0; i < n && rc < 0; i++) {
+		path_of(dir, v[i], path);
+		if (v[i].version <= upto)
+			rc = ruleset_rewind(path, root, upto, out, why);
+	}
+	free(v);
+	return rc == 0 ? 0 : diag_set(why, ERR_NOENT, "no policy set under "
+	    "%s/sets goes back to version %llu", dir,
+	    (unsigned long long)upto);
 }
 
 int
@@ -103,13 +158,18 @@ sets_install(const char *dir, uint64_t version, char path[SETS_PATH_LEN],
     struct diag *why)
 {
 	char from[SETS_PATH_LEN], parent[SETS_PATH_LEN];
+	struct row row = { version, 0 };
 	int rc;
 
 	snprintf(parent, sizeof(parent), "%s/sets", dir);
 	snprintf(from, sizeof(from), "%s/sets/new", dir);
-	path_of(dir, version, path);
-	if ((rc = file_sync_dir(from, why)) < 0 ||
-	    (rc = file_remove_tree(path, why)) < 0)
+	/* Beside what is there: it may be open, or all that is left. */
+	path_of(dir, row, path);
+	while (access(path, F_OK) == 0) {
+		row.again++;
+		path_of(dir, row, path);
+	}
+	if ((rc = file_sync_dir(from, why)) < 0)
 		return rc;
 	if (rename(from, path) < 0)
 		return diag_set(why, err_from_errno(errno), "%s: %s", path,
@@ -117,17 +177,87 @@ sets_install(const char *dir, uint64_t version, char path[SETS_PATH_LEN],
 	return file_sync_dir(parent, why);
 }
 
-void
-sets_prune(const char *dir, uint64_t enforced)
+static bool
+ends(const char *name, const char *tail)
 {
+	size_t n = strlen(name), m = strlen(tail);
+
+	return n > m && strcmp(name + n - m, tail) == 0;
+}
+
+static int
+copy_file(const char *from, const char *to, struct diag *why)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, SMALL_FILE_MAX);
+	rc = file_read(from, SMALL_FILE_MAX, &b, why);
+	if (rc == 0)
+		rc = file_write(to, b.data == NULL ? "" : b.data, b.len, 0600,
+		    why);
+	buf_fini(&b);
+	return rc;
+}
+
+/* Tables are never written again; the rest is LevelDB's to go on with.  Its
+ * lock and its own log of words are not taken. */
+static int
+link_one(const char *base, const char *live, const char *name,
+    struct diag *why)
+{
+	char from[SETS_PATH_LEN + 300], to[SETS_PATH_LEN + 300];
+
+	if (name[0] == '.' || strcmp(name, "LOCK") == 0 ||
+	    strncmp(name, "LOG", 3) == 0)
+		return 0;
+	snprintf(from, sizeof(from), "%s/%s", base, name);
+	snprintf(to, sizeof(to), "%s/%s", live, name);
+	if (!ends(name, ".ldb") && !ends(name, ".sst"))
+		return copy_file(from, to, why);
+	if (link(from, to) < 0)
+		return diag_set(why, err_from_errno(errno), "%s: %s", to,
+		    strerror(errno));
+	return 0;
+}
+
+int
+sets_link_live(const char *path, struct diag *why)
+{
+	char base[SETS_PATH_LEN], live[SETS_PATH_LEN], aside[SETS_PATH_LEN];
+	struct dirent *e;
+	DIR *d;
+	int rc;
+
+	snprintf(base, sizeof(base), "%s/base", path);
+	snprintf(live, sizeof(live), "%s/live", path);
+	snprintf(aside, sizeof(aside), "%s/live.new", path);
+	if ((d = opendir(base)) == NULL)
+		return diag_set(why, ERR_NOENT, "%s: %s", base,
+		    strerror(errno));
+	if ((rc = file_remove_tree(aside, why)) == 0)
+		rc = file_mkdirs(aside, 0700, why);
+	while (rc == 0 && (e = readdir(d)) != NULL)
+		rc = link_one(base, aside, e->d_name, why);
+	closedir(d);
+	if (rc == 0)
+		rc = file_sync_dir(aside, why);
+	if (rc == 0 && rename(aside, live) < 0)
+		rc = diag_set(why, err_from_errno(errno), "%s: %s", live,
+		    strerror(errno));
+	return rc < 0 ? rc : file_sync_dir(path, why);
+}
+
+void
+sets_prune(const char *dir, const char *in_use)
+{
+	char path[SETS_PATH_LEN];
 	size_t n, i;
-	uint64_t *v = list(dir, &n);
+	struct row *v = list(dir, &n);
 
 	for (i = SETS_KEPT; i < n; i++) {
-		char path[SETS_PATH_LEN];
-
 		path_of(dir, v[i], path);
-		if (v[i] != enforced)
+		if (strcmp(path, in_use) != 0)
 			file_remove_tree(path, NULL);
 	}
 	free(v);

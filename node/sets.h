@@ -1,6 +1,9 @@
 /*
- * sets.h - the folders of policy versions a node keeps: DIR/sets/<version>/,
+ * sets.h - the folders of policy sets a node keeps: DIR/sets/<version>/,
  * DIR/sets/new while one is made.
+ *
+ * The version is that of base/; live/ in it has gone on from there by deltas.
+ * A set fetched again goes beside the damaged one, as <version>.1 and so on.
  */
 #ifndef NODE_SETS_H
 #define NODE_SETS_H
@@ -12,23 +15,36 @@
 #define SETS_KEPT 3
 
 /*
- * Open the newest set that verifies under root; each damaged one is passed
- * over with a log line.  0; ERR_NOENT: none; ERR_IO: the folder itself.
+ * Open the newest set that verifies under root.  Of a damaged one first
+ * live/ is made anew from base/ and the deltas that it kept; when that does
+ * not help, it is passed over with a log line.  0; ERR_NOENT: none.
  */
 int sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
     struct ruleset **out, struct diag *why);
+
+/*
+ * Go back to version upto, or the newest below it that a kept set can give:
+ * base/ linked again, kept deltas replayed.  Nothing may be open.  0;
+ * ERR_NOENT: none that old.
+ */
+int sets_open_upto(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
+    uint64_t upto, struct ruleset **out, struct diag *why);
 
 /* DIR/sets/new, emptied and its parents made; path needs SETS_PATH_LEN. */
 #define SETS_PATH_LEN 1100
 int sets_prepare(const char *dir, char path[SETS_PATH_LEN],
     struct diag *why);
 
-/* Rename DIR/sets/new to its version, durably, in place of a damaged folder
- * of that name; path gets the new one. */
+/* Rename DIR/sets/new to its version, durably, beside any folder of that
+ * name; path gets the new one. */
 int sets_install(const char *dir, uint64_t version, char path[SETS_PATH_LEN],
     struct diag *why);
 
-/* Remove all but the newest SETS_KEPT and the one enforced. */
-void sets_prune(const char *dir, uint64_t enforced);
+/* Make live/ of the set in path: tables of base/ hard-linked, small files
+ * copied, all synced, then renamed into place. */
+int sets_link_live(const char *path, struct diag *why);
+
+/* Remove all but the newest SETS_KEPT and the one in use. */
+void sets_prune(const char *dir, const char *in_use);
 
 #endif

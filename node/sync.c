@@ -1,6 +1,6 @@
 /*
  * sync.c - the sync thread: its sockets, its clock, its start and end; what
- * it does with each frame is in sync_steps.c.
+ * it does with each frame is in sync_steps.c, sync_delta.c, sync_fetch.c.
  */
 #include "node/sync.h"
 
@@ -70,16 +70,8 @@ tick(struct sync *s, uint64_t now)
 		s->ack_ms = now;
 		sync_send_ack(s);
 	}
-	if (s->fetch != NULL && !s->building &&
-	    now - s->progress_ms > STALL_MS) {
-		s->progress_ms = now;
-		s->in_flight = 0;
-		fetch_ask_again(s->fetch);
-		if (fetch_has_manifest(s->fetch))
-			sync_ask_chunks(s);
-		else
-			sync_ask_manifest(s);
-	}
+	sync_fetch_tick(s, now);
+	sync_delta_tick(s, now);
 	watch_staleness(s, now);
 }
 
@@ -157,6 +149,8 @@ free_all(struct sync *s)
 	uplink_free(&s->uplink);
 	fetch_free(&s->fetch);
 	ruleset_unref(&s->build_result);
+	ruleset_unref(&s->newest);
+	buf_fini(&s->target_frame);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	pthread_mutex_destroy(&s->lock);
@@ -171,8 +165,11 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 
 	s->conf = *conf;
 	s->ratchet = conf->ratchet;
-	if (conf->enforced != NULL)
-		s->enforced = *conf->enforced;
+	buf_init(&s->target_frame, FRAME_MAX);
+	if (conf->current != NULL) {
+		s->enforced = *ruleset_head(conf->current);
+		s->published = s->newest = ruleset_ref(conf->current);
+	}
 	pthread_mutex_init(&s->lock, NULL);
 	randombytes_buf(s->boot_id, sizeof(s->boot_id));
 	s->uplink = uplink_new(conf->spool);

@@ -1,6 +1,6 @@
 /*
- * sync.h - the thread that talks with the controller: heads, manifests and
- * chunks come, acknowledgements and events go.
+ * sync.h - the thread that talks with the controller: heads, deltas, manifests
+ * and chunks come, acknowledgements and events go.
  *
  * It owns both sockets.  A version that is bad in any way is refused with a
  * reason in the next acknowledgement, and the last good one stays; without a
@@ -23,10 +23,10 @@ struct sync_conf {
 	struct node_identity *id;	/* the certificate in it is renewed */
 	struct spool *spool;
 	struct metrics *metrics;
-	const struct head *enforced;	/* at the start, or NULL */
+	struct ruleset *current;	/* enforced at the start, or NULL */
 	uint64_t ratchet;
-	/* A new set, on the sync's thread; the callee owns it.  It calls
-	 * sync_enforced() once it decides by it. */
+	/* A new view, on the sync's thread; the callee owns one reference.
+	 * It calls sync_enforced() once it decides by it. */
 	void (*on_ruleset)(void *arg, struct ruleset *r);
 	void *arg;
 };

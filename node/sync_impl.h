@@ -1,5 +1,5 @@
 /*
- * sync_impl.h - the sync thread's state; for sync.c and sync_steps.c alone.
+ * sync_impl.h - the sync thread's state; for sync*.c alone.
  */
 #ifndef NODE_SYNC_IMPL_H
 #define NODE_SYNC_IMPL_H
@@ -19,6 +19,7 @@
 #define HELLO_MS 5000		/* without a head: say hello again */
 #define ACK_MS 1000
 #define STALL_MS 5000		/* nothing came: ask again */
+#define DELTA_WAIT_MS 1000	/* no delta since it was asked: the manifest */
 #define TICK_MS 200
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
@@ -39,9 +40,24 @@ struct sync {
 	uint8_t boot_id[16];
 	uint64_t ratchet;
 
-	pthread_mutex_t lock;		/* guards the next two */
+	pthread_mutex_t lock;		/* guards the next three */
 	struct head enforced;
+	int64_t enforced_us;
 	bool ack_now;
+
+	/* What the controller wants: its newest verified head. */
+	struct head target;		/* version 0: none heard yet */
+	struct buf target_frame;
+
+	/* What deltas apply to.  It is ahead of what is enforced for a
+	 * moment, or behind while a new base catches up. */
+	struct ruleset *newest;
+	const struct ruleset *published;	/* given to the loop */
+	uint64_t asked_from;		/* version; 0: no deltas asked for */
+	uint64_t asked_ms;
+	uint32_t asked_got;		/* deltas taken since */
+	bool avoid_deltas;		/* they failed: manifest and chunks */
+	bool repairing;
 
 	struct fetch *fetch;
 	bool building;
@@ -58,14 +74,35 @@ struct sync {
 	char nack_detail[200];
 };
 
-/* The steps of taking a version, and what is said to the controller: see each
- * in sync_steps.c.  All belong to the sync thread. */
+/* What is said to the controller, and the steps of taking a version; all
+ * belong to the sync thread.  sync_steps.c: */
 struct head sync_head_enforced(struct sync *s);
 void sync_send_hello(struct sync *s);
 void sync_send_ack(struct sync *s);
-void sync_ask_manifest(struct sync *s);
-void sync_ask_chunks(struct sync *s);
-void sync_end_build(struct sync *s);
 void sync_on_control(struct sync *s, const struct buf *data);
+/* Remember a refusal for the next acknowledgement; log it once. */
+void sync_refuse(struct sync *s, uint64_t version, enum nack nack,
+    const char *detail);
+enum nack sync_nack_of(int err);
+/* Send a frame, whose head and payload are in it; 0 or an error. */
+int sync_send(struct sync *s, const struct buf *frame);
+/* Wait before the next try, twice as long as the last time. */
+void sync_back_off(struct sync *s);
+
+/* sync_fetch.c: manifest, chunks, build. */
+void sync_begin_fetch(struct sync *s);
+void sync_fetch_tick(struct sync *s, uint64_t now);
+void sync_on_manifest(struct sync *s, struct bytes frame);
+void sync_on_chunk(struct sync *s, struct bytes payload);
+void sync_end_build(struct sync *s);
+
+/* sync_delta.c: towards the target by deltas, and giving out views. */
+void sync_go(struct sync *s);
+void sync_delta_tick(struct sync *s, uint64_t now);
+void sync_on_delta(struct sync *s, struct bytes frame);
+void sync_on_delta_gone(struct sync *s, struct bytes payload);
+/* Let the loop decide by the newest view, unless it is below what was
+ * accepted before. */
+void sync_publish(struct sync *s);
 
 #endif

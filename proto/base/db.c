@@ -12,17 +12,23 @@
 
 #define CACHE_BYTES ((size_t)16 << 20)
 #define WRITE_BUFFER_BULK ((size_t)32 << 20)
+#define TABLE_BYTES_LARGE ((size_t)32 << 20)
+#define BLOOM_BITS 10
 
 struct db {
 	leveldb_t *db;
 	leveldb_options_t *options;
 	leveldb_cache_t *cache;
+	leveldb_filterpolicy_t *bloom;		/* or NULL */
 	leveldb_readoptions_t *read, *verify;
 	leveldb_writeoptions_t *write, *sync;
 };
 
 struct db_batch { leveldb_writebatch_t *b; size_t bytes; };
-struct db_view { const leveldb_snapshot_t *s; };
+struct db_view {
+	const leveldb_snapshot_t *s;
+	leveldb_readoptions_t *read, *verify;	/* of s, for any thread */
+};
 struct db_iter { leveldb_iterator_t *it; leveldb_readoptions_t *options; };
 
 /* Takes text. */
@@ -64,6 +70,12 @@ set_options(struct db *d, int flags)
 	if ((flags & DB_BULK) != 0)
 		leveldb_options_set_write_buffer_size(d->options,
 		    WRITE_BUFFER_BULK);
+	if ((flags & DB_LARGE) != 0) {
+		d->bloom = leveldb_filterpolicy_create_bloom(BLOOM_BITS);
+		leveldb_options_set_filter_policy(d->options, d->bloom);
+		leveldb_options_set_max_file_size(d->options,
+		    TABLE_BYTES_LARGE);
+	}
 	d->read = leveldb_readoptions_create();
 	d->verify = leveldb_readoptions_create();
 	leveldb_readoptions_set_verify_checksums(d->verify, 1);
@@ -106,6 +118,8 @@ db_close(struct db **dp)
 		leveldb_close(d->db);
 	leveldb_options_destroy(d->options);
 	leveldb_cache_destroy(d->cache);
+	if (d->bloom != NULL)
+		leveldb_filterpolicy_destroy(d->bloom);
 	leveldb_readoptions_destroy(d->read);
 	leveldb_readoptions_destroy(d->verify);
 	leveldb_writeoptions_destroy(d->write);
@@ -118,18 +132,13 @@ int
 db_get(struct db *d, const struct db_view *view, const void *key,
     size_t key_len, bool verify, struct buf *out, struct diag *why)
 {
-	leveldb_readoptions_t *o = verify ? d->verify : d->read, *own = NULL;
+	leveldb_readoptions_t *o = verify ? d->verify : d->read;
 	char *err = NULL, *val;
 	size_t len;
 
-	if (view != NULL) {
-		o = own = leveldb_readoptions_create();
-		leveldb_readoptions_set_verify_checksums(own, verify);
-		leveldb_readoptions_set_snapshot(own, view->s);
-	}
+	if (view != NULL)
+		o = verify ? view->verify : view->read;
 	val = leveldb_get(d->db, o, key, key_len, &len, &err);
-	if (own != NULL)
-		leveldb_readoptions_destroy(own);
 	if (err != NULL)
 		return map_error(err, "reading", why);
 	if (val == NULL)
@@ -202,6 +211,11 @@ db_view_new(struct db *d)
 	struct db_view *v = xcalloc(1, sizeof(*v));
 
 	v->s = leveldb_create_snapshot(d->db);
+	v->read = leveldb_readoptions_create();
+	leveldb_readoptions_set_snapshot(v->read, v->s);
+	v->verify = leveldb_readoptions_create();
+	leveldb_readoptions_set_snapshot(v->verify, v->s);
+	leveldb_readoptions_set_verify_checksums(v->verify, 1);
 	return v;
 }
 
@@ -210,6 +224,8 @@ db_view_free(struct db *d, struct db_view **v)
 {
 	if (*v == NULL)
 		return;
+	leveldb_readoptions_destroy((*v)->read);
+	leveldb_readoptions_destroy((*v)->verify);
 	leveldb_release_snapshot(d->db, (*v)->s);
 	free(*v);
 	*v = NULL;

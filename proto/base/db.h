@@ -27,6 +27,8 @@ enum db_flags {
 	DB_PARANOID = 4,	/* LevelDB's paranoid_checks: for sets that can
 				 * be fetched again */
 	DB_BULK = 8,		/* large write buffer for a sorted load */
+	DB_LARGE = 16,		/* few large tables with filters: for millions
+				 * of records that rarely change */
 };
 
 /* 0, ERR_NOENT, ERR_EXISTS, ERR_BUSY (another process), ERR_CORRUPT, ERR_IO. */
@@ -53,7 +55,8 @@ size_t db_batch_bytes(const struct db_batch *b);	/* keys and values */
 int db_write(struct db *db, const struct db_batch *b, bool sync,
     struct diag *why);
 
-/* What the database holds now, unchanged by later writes. */
+/* What the database holds now, unchanged by later writes.  It keeps files
+ * alive that a later compaction would remove. */
 struct db_view *db_view_new(struct db *db);
 void db_view_free(struct db *db, struct db_view **view);
 

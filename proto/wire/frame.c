@@ -10,7 +10,10 @@
 #include "proto/base/err.h"
 #include "proto/wire/sign_impl.h"
 
-#define HEAD_LEN (1 + SIGN_KEYID_LEN + crypto_sign_BYTES)
+#define HEAD_LEN FRAME_SIGNED_LEN
+
+_Static_assert(HEAD_LEN == 1 + SIGN_KEYID_LEN + crypto_sign_BYTES,
+    "type, key id, signature");
 
 /* The name under which a type is signed; NULL when it is not. */
 static const char *

@@ -23,6 +23,7 @@
 #define FRAME_MAX (1280 * 1024)		/* control socket */
 #define FRAME_EVENTS_MAX (256 * 1024)	/* event socket */
 #define FRAME_ENROLL_MAX 4096
+#define FRAME_SIGNED_LEN 73		/* what stands before its payload */
 #define FRAME_CREDIT 8			/* chunks asked for and not yet here */
 
 enum frame_type {

@@ -189,12 +189,12 @@ fixture_build(struct fixture *x, const char *path, struct diag *why)
 	size_t i;
 	int rc;
 
-	rc = ruleset_build_begin(&b, path, why);
+	rc = ruleset_build_begin(&b, path, x->n, why);
 	for (i = 0; rc == 0 && i < x->n; i++)
 		rc = ruleset_build_put(b, fixture_bytes(&x->r[i].key),
 		    fixture_bytes(&x->r[i].val), why);
 	if (rc == 0)
-		rc = ruleset_build_finish(b, &x->head, &f, why);
+		rc = ruleset_build_finish(b, x->head.count, &f, why);
 	ruleset_build_free(&b);
 	return rc;
 }

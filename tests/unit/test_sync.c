@@ -2,12 +2,19 @@
  * test_sync.c - the sync thread against a controller in miniature: taking a
  * version, refusing others, delivering events.
  */
-#include "tests/unit/node_fixture.h"
+#include "tests/unit/delta_fixture.h"
 
 #include "node/sync.h"
 
+#define DELTAS 20
+
 struct fleet {
 	struct fixture *x;
+	struct buf delta[DELTAS];	/* kept ones, in order */
+	uint64_t from[DELTAS];
+	size_t deltas_n;
+	bool no_deltas;			/* says that they are gone */
+	unsigned delta_reqs, manifest_reqs;
 	struct sock_ctx *ctx;
 	struct sock *control, *events;
 	uint8_t server_pub[32], server_sec[32], node_pub[32];
@@ -34,7 +41,10 @@ on_ruleset(void *arg, struct ruleset *r)
 {
 	struct fleet *f = arg;
 
+	struct ruleset *old = f->got;
+
 	f->got = r;
+	ruleset_unref(&old);
 	sync_enforced(f->sync, ruleset_head(r));
 }
 
@@ -99,6 +109,8 @@ teardown(void **state)
 	sock_close(&f->events);
 	sock_ctx_free(&f->ctx);
 	buf_fini(&f->m.data);
+	while (f->deltas_n > 0)
+		buf_fini(&f->delta[--f->deltas_n]);
 	return fixture_teardown(state);
 }
 
@@ -127,6 +139,49 @@ send_chunks(struct fleet *f, struct bytes in)
 	}
 }
 
+/* What follows a version, at most the credit; or that it is gone. */
+static void
+answer_delta_req(struct fleet *f, struct bytes in)
+{
+	struct delta_req r;
+	size_t i, sent = 0;
+
+	f->delta_reqs++;
+	assert_int_equal(delta_req_decode(&r, in, NULL), 0);
+	for (i = 0; i < f->deltas_n && !f->no_deltas; i++) {
+		if (f->from[i] >= r.version && sent++ < FRAME_CREDIT)
+			send_buf(f, f->control, &f->delta[i]);
+	}
+	if (sent == 0 && r.version != f->x->head.version) {
+		struct buf b;
+
+		buf_init(&b, 0);
+		frame_begin(&b, FRAME_DELTA_GONE);
+		delta_req_encode(&r, &b);
+		send_buf(f, f->control, &b);
+		buf_fini(&b);
+	}
+}
+
+/* Change one record; the delta is kept, the head says so from now on. */
+static void
+change(struct fleet *f, uint64_t to, const char *key, const char *val)
+{
+	struct change c = { key, val };
+	struct buf b;
+
+	assert_true(f->deltas_n < DELTAS);
+	f->from[f->deltas_n] = f->x->head.version;
+	buf_init(&f->delta[f->deltas_n], 0);
+	fixture_change(f->x, to, &c, 1, &f->delta[f->deltas_n++]);
+	buf_init(&b, 0);
+	head_encode(&f->x->head, &b);
+	buf_reset(&f->x->head_frame);
+	assert_int_equal(frame_sign(&f->x->head_frame, FRAME_HEAD,
+	    f->x->publisher, b.data, b.len), 0);
+	buf_fini(&b);
+}
+
 static void
 answer_control(struct fleet *f)
 {
@@ -137,7 +192,9 @@ answer_control(struct fleet *f)
 	if (type == FRAME_HELLO) {
 		send_buf(f, f->control, &f->x->cert);
 		send_buf(f, f->control, &f->x->head_frame);
-	} else if (type == FRAME_MANIFEST_REQ)
+	} else if (type == FRAME_DELTA_REQ)
+		answer_delta_req(f, in);
+	else if (type == FRAME_MANIFEST_REQ && ++f->manifest_reqs > 0)
 		send_buf(f, f->control, &f->x->manifest_frame);
 	else if (type == FRAME_CHUNK_REQ)
 		send_chunks(f, in);
@@ -191,6 +248,13 @@ static bool
 enforces_7(struct fleet *f)
 {
 	return f->ack.enforced == 7 && f->ack.nack == NACK_NONE;
+}
+
+static bool
+is_at_head(struct fleet *f)
+{
+	return f->ack.enforced == f->x->head.version && memcmp(f->ack.digest,
+	    f->x->head.digest, DIGEST_LEN) == 0;
 }
 
 static bool
@@ -258,6 +322,95 @@ chunk_changed_on_the_way_is_refused_and_tried_again(void **state)
 }
 
 static void
+pushed_delta_is_taken_without_a_question(void **state)
+{
+	(void)state;
+	play(&fleet, enforces_7);
+	change(&fleet, 8, "Dnew@acme.example", "\1");
+	send_buf(&fleet, fleet.control, &fleet.delta[0]);
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.ack.accepted, 8);
+	assert_int_equal(fleet.delta_reqs, 0);
+	assert_int_equal(fleet.manifest_reqs, 1);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+	/* once more: it came twice */
+	send_buf(&fleet, fleet.control, &fleet.delta[0]);
+	change(&fleet, 9, "Dnew@acme.example", NULL);
+	send_buf(&fleet, fleet.control, &fleet.delta[1]);
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.ack.nack, NACK_NONE);
+	assert_int_equal(fleet.metrics.deltas, 2);
+}
+
+static void
+lost_deltas_are_asked_for_and_taken_in_turn(void **state)
+{
+	char key[32];
+	uint64_t v;
+
+	(void)state;
+	play(&fleet, enforces_7);
+	for (v = 8; v < 8 + 12; v++) {
+		snprintf(key, sizeof(key), "Dn%u@acme.example", (unsigned)v);
+		change(&fleet, v, key, "\1");
+	}
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.delta_reqs, 2);	/* twelve, eight a time */
+	assert_int_equal(fleet.manifest_reqs, 1);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
+static void
+gone_deltas_lead_to_the_manifest(void **state)
+{
+	(void)state;
+	play(&fleet, enforces_7);
+	change(&fleet, 8, "Dnew@acme.example", "\1");
+	fleet.no_deltas = true;
+	fixture_publish(fleet.x, 8);
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.manifest_reqs, 2);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
+static void
+older_manifest_is_caught_up_by_deltas(void **state)
+{
+	(void)state;
+	change(&fleet, 9, "Dnew@acme.example", "\1");
+	change(&fleet, 11, "Dbo@acme.example", NULL);
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.manifest_reqs, 1);
+	assert_int_equal(fleet.ack.accepted, 11);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
+static void
+delta_of_another_content_is_refused_and_the_manifest_taken(void **state)
+{
+	struct change c = { "Dx@acme.example", "\1" };
+	struct head was;
+	struct buf b;
+
+	(void)state;
+	play(&fleet, enforces_7);
+	was = fleet.x->head;
+	fleet.x->head.digest[0] ^= 1;
+	buf_init(&b, 0);
+	fixture_change(fleet.x, 8, &c, 1, &b);
+	send_buf(&fleet, fleet.control, &b);
+	buf_fini(&b);
+	fleet.x->head = was;
+	play(&fleet, is_refused);
+	assert_int_equal(fleet.ack.nack, NACK_CHAIN);
+	assert_int_equal(fleet.ack.nack_version, 8);
+	assert_int_equal(fleet.ack.enforced, 7);
+	fixture_publish(fleet.x, 9);
+	play(&fleet, is_at_head);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
+static void
 events_are_delivered_in_batches(void **state)
 {
 	int i;
@@ -278,6 +431,11 @@ main(void)
 		T(older_version_is_refused_as_rollback),
 		T(version_of_a_stranger_is_refused_and_ours_taken_after),
 		T(chunk_changed_on_the_way_is_refused_and_tried_again),
+		T(pushed_delta_is_taken_without_a_question),
+		T(lost_deltas_are_asked_for_and_taken_in_turn),
+		T(gone_deltas_lead_to_the_manifest),
+		T(older_manifest_is_caught_up_by_deltas),
+		T(delta_of_another_content_is_refused_and_the_manifest_taken),
 		T(events_are_delivered_in_batches),
 	};
 

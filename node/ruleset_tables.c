@@ -1,0 +1,116 @@
+/*
+ * ruleset_tables.c - the small records of a view, with or without a delta
+ * on top, into tables.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/ruleset_impl.h"
+#include "proto/base/err.h"
+
+struct merge {
+	const struct store *s;
+	struct tables *t;
+	struct db_iter *it;
+	struct bytes rows;		/* of the delta, from op on */
+	struct delta_op op;
+	bool has_op;
+	uint64_t n;
+};
+
+static int
+compare(struct bytes a, struct bytes b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n == 0 ? 0 : memcmp(a.p, b.p, n);
+
+	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+static void
+next_op(struct merge *m)
+{
+	m->has_op = delta_next(&m->rows, &m->op);
+}
+
+static int
+take(struct merge *m, struct bytes key, struct bytes value, struct diag *why)
+{
+	m->n++;
+	return tables_put(m->t, key, value, why);
+}
+
+static int
+take_stored(struct merge *m, struct bytes key, struct diag *why)
+{
+	struct bytes value;
+
+	if (ruleset_check(m->s, key.p, key.n, db_iter_value(m->it),
+	    &value) < 0)
+		return diag_set(why, ERR_CORRUPT, "a record of class %c fails "
+		    "its hash", key.p[0]);
+	return take(m, key, value, why);
+}
+
+/* The rows of class cls: what is stored, but where the delta has the key, what
+ * the delta says. */
+static int
+merge_class(struct merge *m, uint8_t cls, struct diag *why)
+{
+	int rc = 0;
+
+	while (m->has_op && m->op.key.p[0] < cls)
+		next_op(m);
+	db_iter_seek(m->it, &cls, 1);
+	while (rc == 0) {
+		struct bytes key = bytes_of(NULL, 0);
+		bool stored = db_iter_valid(m->it) &&
+		    (key = db_iter_key(m->it)).n > 0 && key.p[0] == cls;
+		bool ours = m->has_op && m->op.key.p[0] == cls;
+		int c = !ours ? -1 : !stored ? 1 : compare(key, m->op.key);
+
+		if (!stored && !ours)
+			break;
+		if (c < 0)
+			rc = take_stored(m, key, why);
+		else if (m->op.kind == DELTA_PUT)
+			rc = take(m, m->op.key, m->op.val, why);
+		if (c >= 0)
+			next_op(m);
+		if (c <= 0)
+			db_iter_next(m->it);
+	}
+	return rc < 0 ? rc : db_iter_error(m->it, why);
+}
+
+int
+ruleset_load_tables(const struct store *s, const struct db_view *view,
+    const struct delta *d, struct shared_tables **out, uint64_t *n,
+    struct diag *why)
+{
+	struct merge m = { .s = s, .t = tables_new() };
+	struct shared_tables *shared;
+	int cls, rc = 0;
+
+	if (d != NULL) {
+		m.rows = delta_rows(d);
+		next_op(&m);
+	}
+	m.it = db_iter_new(s->db, view);
+	for (cls = 1; cls < 256 && rc == 0; cls++) {
+		if (record_is_small((uint8_t)cls))
+			rc = merge_class(&m, (uint8_t)cls, why);
+	}
+	db_iter_free(&m.it);
+	*n = m.n;
+	if (rc < 0 || (rc = tables_finish(m.t, why)) < 0) {
+		tables_free(&m.t);
+		return rc;
+	}
+	shared = xcalloc(1, sizeof(*shared));
+	atomic_init(&shared->refs, 1);
+	shared->t = m.t;
+	*out = shared;
+	return 0;
+}

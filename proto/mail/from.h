@@ -29,7 +29,8 @@
 #include "proto/mail/name.h"
 
 #define FROM_MAX 32		/* addresses kept */
-#define FROM_BYTES_MAX 1048576	/* read of all fields together */
+#define FROM_BYTES_MAX 131072	/* read of all fields together; Postfix lets
+				 * a header field have 102,400 */
 #define FROM_TRIES_MAX 256	/* address-like pieces looked at */
 
 struct from {

@@ -23,6 +23,7 @@ struct text {
 	char data[TEXT_MAX];
 	size_t len;
 	bool cut;
+	int conversions;	/* that went into it */
 };
 
 static void
@@ -45,7 +46,8 @@ flush(struct text *t, struct text *run, const char *charset)
 
 	if (run->len == 0)
 		return;
-	if (strcmp(charset, "utf-8") == 0)
+	if (strcmp(charset, "utf-8") == 0 ||
+	    t->conversions++ >= NAME_CONVERSIONS_MAX)
 		put(t, run->data, run->len);
 	else {
 		p = u8_conv_from_encoding(charset, iconveh_question_mark,
@@ -165,6 +167,7 @@ name_parse(char out[NAME_TEXT_MAX], const char *raw, size_t len,
 		return diag_set(why, ERR_TOOBIG, "the name is too long");
 	text.len = cleaned.len = 0;
 	text.cut = cleaned.cut = false;
+	text.conversions = 0;
 	decode(&text, raw, len);
 	clean(&text, &cleaned);
 	if (cleaned.len == 0)

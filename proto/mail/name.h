@@ -16,13 +16,16 @@
 
 #define NAME_RAW_MAX 4096	/* octets read */
 #define NAME_TEXT_MAX 512	/* canonical text and NUL */
+#define NAME_CONVERSIONS_MAX 8	/* runs of words in other charsets than UTF-8:
+				 * each may load a converter, 0.2 ms */
 
 /*
  * Make the canonical form of raw: a name as written, without the quotes of a
  * header.  Adjacent encoded words join before their charset is decoded, so
  * that a character may be cut between them.  A word in a charset we do not
  * know stands as it is; bytes that are no text of UTF-8 become U+FFFD, those
- * of another charset "?".  An empty name is fine.  Returns 0, or ERR_TOOBIG
+ * of another charset "?".  Beyond NAME_CONVERSIONS_MAX words are taken as
+ * UTF-8.  An empty name is fine.  Returns 0, or ERR_TOOBIG
  * when raw or the result is longer than the limits (out is then ""): such a
  * name equals no other.  Time is linear in len.  libunistring allocates, and
  * the C library reads a charset's converter from disk when first met.

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,23 @@ name_encoded_word_is_decoded_in_its_charset(void **state)
 	check(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+/* Loading converters is the one dear thing that a sender could ask for. */
+static void
+name_of_many_charsets_is_converted_to_a_limit(void **state)
+{
+	char raw[NAME_RAW_MAX], out[NAME_TEXT_MAX];
+	size_t i, n = 0, want = 0;
+
+	(void)state;
+	for (i = 0; i < NAME_CONVERSIONS_MAX + 2; i++)
+		n += (size_t)snprintf(raw + n, sizeof(raw) - n,
+		    "=?iso-8859-%d?q?=E9?= ", i % 2 == 0 ? 1 : 15);
+	assert_int_equal(name_parse(out, raw, n, NULL), 0);
+	for (i = 0; i < NAME_CONVERSIONS_MAX; i++, want += 2)
+		assert_memory_equal(out + want, "\xc3\xa9", 2);
+	assert_string_equal(out + want, "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
 static void
 name_too_long_is_refused_and_empty(void **state)
 {
@@ -171,6 +189,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(name_plain_is_folded_and_collapsed),
 		cmocka_unit_test(name_encoded_word_is_decoded_in_its_charset),
+		cmocka_unit_test(
+		    name_of_many_charsets_is_converted_to_a_limit),
 		cmocka_unit_test(name_too_long_is_refused_and_empty),
 		cmocka_unit_test(mime_word_wants_its_whole_form),
 	};

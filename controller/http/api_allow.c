@@ -5,7 +5,6 @@
  * the verdict under the policy in force; one of them is made, held by the
  * manager "allow", for 90 days unless said otherwise.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,13 +52,12 @@ static void
 add_policy(const struct items *force, const json_t *remedy, const char *id,
     const char *until, struct change *ch)
 {
-	char name[64], *key, *value;
 	json_t *p = json_deep_copy(json_object_get(remedy, "policy"));
+	char *key = item_key("policy", text(p, "id"), NULL), *value;
 
-	snprintf(name, sizeof(name), "allow-%s", id);
+	json_object_del(p, "id");
 	json_object_set_new(p, "valid", json_pack("{s:s}", "until", until));
 	json_object_set_new(p, "comment", json_sprintf("message %s", id));
-	key = item_key("policy", name, NULL);
 	value = json_dumps(p, JSON_COMPACT | JSON_SORT_KEYS);
 	change_add(ch, key, items_get(force, key), value, MANAGER);
 	json_decref(p);
@@ -67,15 +65,49 @@ add_policy(const struct items *force, const json_t *remedy, const char *id,
 	free(key);
 }
 
+/* A user's entry becomes a permit, or goes but for what was learned. */
 static void
-remove_user_entry(const struct items *force, const json_t *remedy,
-    struct change *ch)
+change_user_entry(const struct items *force, const json_t *remedy,
+    bool permit, struct change *ch)
 {
 	char *key = item_key("sender", text(remedy, "user"),
-	    text(remedy, "entry"));
+	    text(remedy, "entry")), *value = NULL;
+	const struct item *old = items_get(force, key);
+	json_t *v = old == NULL ? json_object() : json_loads(old->value, 0,
+	    NULL);
 
-	change_add(ch, key, items_get(force, key), NULL, NULL);
+	json_object_del(v, "manual");
+	if (permit)
+		json_object_set_new(v, "manual", json_string("permit"));
+	if (json_object_size(v) > 0)
+		value = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+	if (old != NULL || value != NULL)
+		change_add(ch, key, old, value, value == NULL ? NULL :
+		    old == NULL ? MANAGER : old->managers);
+	json_decref(v);
+	free(value);
 	free(key);
+}
+
+/* Plan one remedy; false: its kind is not a change of the policy that is made
+ * from here. */
+static bool
+plan(const struct items *force, const json_t *remedy, const char *id,
+    const char *until, struct change *ch, bool *ends)
+{
+	const char *kind = text(remedy, "kind");
+
+	*ends = strcmp(kind, "group_entry") == 0 ||
+	    strcmp(kind, "take_no_action") == 0;
+	if (strcmp(kind, "group_entry") == 0)
+		add_entry(force, remedy, id, until, ch);
+	else if (strcmp(kind, "take_no_action") == 0)
+		add_policy(force, remedy, id, until, ch);
+	else if (strcmp(kind, "remove_user_entry") == 0)
+		change_user_entry(force, remedy, false, ch);
+	else if (strcmp(kind, "permit_user_entry") == 0)
+		change_user_entry(force, remedy, true, ch);
+	return ch->n > 0;
 }
 
 /* The remedy asked for, or the first; NULL, answered, when there is none. */
@@ -110,6 +142,7 @@ api_message_allow(struct api_call *c)
 	const json_t *remedy;
 	json_t *o = NULL, *more;
 	uint64_t version, ms;
+	bool ends;
 
 	if (clock_parse_duration(api_text(c, "for", FOR_DEFAULT), &ms) < 0) {
 		api_error(c, 400, "usage", "for is a time such as 90d");
@@ -121,18 +154,16 @@ api_message_allow(struct api_call *c)
 		return;
 	}
 	clock_format(clock_wall_us() + (int64_t)ms * 1000, until);
-	more = json_pack("{s:O}", "remedy", remedy);
-	if (strcmp(text(remedy, "kind"), "group_entry") == 0)
-		add_entry(force, remedy, id, until, &ch);
-	else if (strcmp(text(remedy, "kind"), "take_no_action") == 0)
-		add_policy(force, remedy, id, until, &ch);
-	else
-		remove_user_entry(force, remedy, &ch);
-	if (strcmp(text(remedy, "kind"), "remove_user_entry") != 0)
-		json_object_set_new(more, "until", json_string(until));
-	if (api_commit(c, &ch, "allow", NULL, &version) == 0)
-		api_reply_change(c, &ch, version, json_incref(more));
-	json_decref(more);
+	if (!plan(force, remedy, id, until, &ch, &ends))
+		api_error(c, 409, "conflict", "that is not done from here: "
+		    "%s", text(remedy, "text"));
+	else if (api_commit(c, &ch, "allow", NULL, &version) == 0) {
+		more = json_pack("{s:O}", "remedy", remedy);
+		if (ends)
+			json_object_set_new(more, "until",
+			    json_string(until));
+		api_reply_change(c, &ch, version, more);
+	}
 	change_fini(&ch);
 	json_decref(o);
 }

@@ -72,6 +72,23 @@ expect users_block_of_a_file_is_lifted 0 "$postern" message allow "$id" \
     --yes --wait
 deliver 1 news@shop.example al@acme.example >"$dir/answer"
 says users_block_is_lifted "$dir/answer" "action=DUNNO"
+
+# a block that the exceptions group does not outrank: a policy is made
+cat >"$dir/over.yaml" <<'Y'
+policies:
+  - {id: over, type: blocked_senders, narrative: n, action: block_sender, from: {domain: over.example}, to: internal, override: true, source_ips: [198.51.100.0/24]}
+Y
+expect override_is_applied 0 "$postern" apply --set over -f "$dir/over.yaml" \
+    --wait
+deliver 0 x@over.example al@acme.example >"$dir/answer"
+says refused_by_override "$dir/answer" "550 5.7.1"
+until_true 10 found x@over.example
+id=$(first_id x@over.example)
+expect allow_makes_a_policy 0 "$postern" message allow "$id" --for 1h --yes \
+    --wait
+deliver 0 x@over.example al@acme.example >"$dir/answer"
+says policy_lets_it_in "$dir/answer" "action=DUNNO"
+says policy_is_allows <("$postern" export --manager allow) "take_no_action"
 expect node_rm_asks 2 "$postern" node rm "${node_id[1]}"
 expect node_rm_is_0 0 "$postern" node rm "${node_id[1]}" --yes
 expect node_is_gone_3 3 "$postern" node show "${node_id[1]}"

@@ -71,7 +71,7 @@ teardown(void **state)
 }
 
 /* Ask; the answer, to be decref'd, and f->status. */
-static json_t *
+static inline json_t *
 ask(struct fixture *f, const char *method, const char *path, const char *body)
 {
 	const struct httpd_request req = { .method = method, .path = path,
@@ -91,7 +91,7 @@ ask(struct fixture *f, const char *method, const char *path, const char *body)
 }
 
 /* Ask for what must have this status; the text of its error holds says. */
-static void
+static inline void
 asked(struct fixture *f, int status, const char *says, const char *method,
     const char *path, const char *body)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/cli/cli.h"
+#include "controller/cli/import.h"
 #include "controller/cli/online.h"
 #include "controller/cli/output.h"
 
@@ -225,10 +226,17 @@ static int
 group_import(struct flags *f)
 {
 	bool replace = flag(f, "replace") != NULL;
-	json_t *entries = json_array();
+	const char *form = flag(f, "format");
+	enum import_format format = IMPORT_TEXT;
+	json_t *entries;
 	char what[300];
-	int rc = read_entries(f->args[1], entries);
+	size_t skipped;
+	int rc;
 
+	if (form != NULL && import_format_parse(form, &format) < 0)
+		return usage_error("--format is text, csv, rspamd or access");
+	entries = json_array();
+	rc = import_file(f->args[1], format, entries, &skipped);
 	snprintf(what, sizeof(what), "replace what \"%.200s\" holds by these "
 	    "%zu entries", f->args[0], json_array_size(entries));
 	if (rc == 0 && replace && flag(f, "dry-run") == NULL &&
@@ -281,8 +289,9 @@ static const struct verb verbs[] = {
 	    "[--comment TEXT] [--for 30d | --until TIME] " CHANGE_USAGE },
 	{ "rm", CHANGE_FLAGS " yes take-over ", 1, -1, group_rm,
 	    "GROUP [ENTRY... | -] [--yes] [--take-over] " CHANGE_USAGE },
-	{ "import", ADD_FLAGS " replace accept= yes ", 2, 2, group_import,
-	    "GROUP FILE|- [--create] [--replace [--yes]] [--accept "
+	{ "import", ADD_FLAGS " replace accept= yes format= ", 2, 2,
+	    group_import, "GROUP FILE|- [--format text|csv|rspamd|access] "
+	    "[--create] [--replace [--yes]] [--accept "
 	    "empty,shrink,internal,free-mail] " CHANGE_USAGE },
 	{ "export", "", 1, 1, group_export, "GROUP" },
 	{ "where", "", 1, 1, group_where, "ENTRY" },

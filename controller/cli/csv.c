@@ -1,8 +1,5 @@
 /*
- * csv.c - splits lines into fields, and fields into rows.
- *
- * A quoted field of a list of senders never holds a line break, so a line is
- * a row.
+ * csv.c - fields into rows.
  */
 #include "controller/cli/csv.h"
 
@@ -11,6 +8,7 @@
 
 #include "controller/cli/cli.h"
 #include "controller/cli/flags.h"
+#include "controller/policy/csv.h"
 #include "controller/policy/document.h"
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
@@ -19,41 +17,6 @@
 #define FIELDS_MAX 16
 
 static const char *const names[] = { "user", "action", "entry" };
-
-/* Split a line in place; how many fields, or 0 for a stray quote. */
-static size_t
-split(char *line, char *field[FIELDS_MAX])
-{
-	char *in = line, *out;
-	size_t n = 0;
-
-	for (;;) {
-		bool quoted;
-
-		in += strspn(in, " \t");
-		quoted = *in == '"';
-		in += quoted;
-		field[n++] = out = in;
-		for (; *in != '\0' && (quoted || *in != ','); in++) {
-			if (quoted && *in == '"' && in[1] != '"') {
-				in++;
-				quoted = false;
-				in += strspn(in, " \t");
-				break;
-			}
-			in += quoted && *in == '"';
-			*out++ = *in;
-		}
-		if (quoted || (*in != '\0' && *in != ','))
-			return 0;
-		if (*in == '\0' || n == FIELDS_MAX) {
-			*out = '\0';
-			return n;
-		}
-		in++;
-		*out = '\0';
-	}
-}
 
 /* Is this the head?  Then where each name stands. */
 static bool
@@ -100,28 +63,22 @@ add_row(const char *name, size_t line, char *const *field, size_t n,
 static int
 read_text(const char *name, char *text, json_t *rows)
 {
-	size_t at[3] = { 0, 1, 2 }, line = 0, n;
-	char *field[FIELDS_MAX], *next;
+	size_t at[3] = { 0, 1, 2 }, number = 0, n;
+	char *field[FIELDS_MAX], *line;
 	int rc = CLI_OK;
 
 	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
 		text += 3;
-	for (; text != NULL && *text != '\0' && rc == CLI_OK; text = next) {
-		size_t len = strcspn(text, "\n");
-
-		next = text[len] == '\0' ? NULL : text + len + 1;
-		text[len] = '\0';
-		while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
-			text[--len] = '\0';
-		line++;
-		if (len == 0 || *text == '#')
+	while (rc == CLI_OK && (line = csv_line(&text)) != NULL) {
+		number++;
+		if (*line == '\0' || *line == '#')
 			continue;
-		if ((n = split(text, field)) == 0)
+		if ((n = csv_split(line, field, FIELDS_MAX)) == 0)
 			rc = fail(CLI_INVALID, "%s:%zu: a quote does not end; "
-			    "nothing was changed", name, line);
+			    "nothing was changed", name, number);
 		else if (json_array_size(rows) > 0 || !read_head(field, n,
 		    at))
-			rc = add_row(name, line, field, n, at, rows);
+			rc = add_row(name, number, field, n, at, rows);
 	}
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "controller/cli/cli.h"
+#include "controller/cli/import.h"
 #include "controller/cli/output.h"
 #include "controller/cli/progress.h"
 #include "controller/policy/document.h"
@@ -242,56 +243,15 @@ get_list(const struct flags *f, const char *path, const char *key,
 	return rc;
 }
 
-static int
-add_lines(const char *name, char *text, json_t *list)
-{
-	char *line, *save = NULL;
-
-	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
-		text += 3;
-	for (line = strtok_r(text, "\r\n", &save); line != NULL;
-	    line = strtok_r(NULL, "\r\n", &save)) {
-		size_t len;
-
-		line += strspn(line, " \t");
-		len = strcspn(line, "#");
-		while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
-			len--;
-		line[len] = '\0';
-		if (len > 0 && json_array_append_new(list,
-		    json_string(line)) < 0)
-			return fail(CLI_INVALID, "%s is not UTF-8", name);
-	}
-	return 0;
-}
-
-int
-read_entries(const char *path, json_t *list)
-{
-	bool in = strcmp(path, "-") == 0;
-	struct diag why = { "" };
-	struct buf text;
-	int rc;
-
-	buf_init(&text, DOCUMENT_LIST_MAX);
-	rc = file_read(in ? "/dev/stdin" : path, DOCUMENT_LIST_MAX, &text,
-	    &why);
-	if (rc < 0)
-		rc = fail(cli_exit_of(rc), "%s", why.text);
-	else if (text.len > 0)
-		rc = add_lines(in ? "standard input" : path, text.data, list);
-	buf_fini(&text);
-	return rc;
-}
-
 int
 entries_of(const struct flags *f, int first, json_t *list)
 {
+	size_t skipped;
 	int i, rc = 0;
 
 	for (i = first; i < f->args_n && rc == 0; i++) {
 		if (strcmp(f->args[i], "-") == 0)
-			rc = read_entries("-", list);
+			rc = import_file("-", IMPORT_TEXT, list, &skipped);
 		else if (json_array_append_new(list,
 		    json_string(f->args[i])) < 0)
 			rc = usage_error("an entry is not UTF-8");

@@ -67,10 +67,6 @@ struct column;
 int get_list(const struct flags *f, const char *path, const char *key,
     const struct column *columns, size_t n);
 
-/* Append the lines of a file ("-": standard input) to list, without comments
- * and blank lines.  0, or the exit status with the error printed. */
-int read_entries(const char *path, json_t *list);
-
 /* Entries from the arguments from first on; "-" reads standard input. */
 int entries_of(const struct flags *f, int first, json_t *list);
 

@@ -3,7 +3,7 @@
  *
  * Nothing is kept from a document with an error.  Errors say
  * "file:line:column: reason" and the nearest known name.  Limits: 16 MiB a
- * document, 64 MiB a list file.
+ * document, 1,023 MiB a list file (a request to a controller holds less).
  */
 #ifndef POLICY_DOCUMENT_H
 #define POLICY_DOCUMENT_H
@@ -11,7 +11,7 @@
 #include "controller/policy/items.h"
 
 #define DOCUMENT_MAX (16 * 1024 * 1024)
-#define DOCUMENT_LIST_MAX (64 * 1024 * 1024)
+#define DOCUMENT_LIST_MAX (1023 * 1024 * 1024)
 
 /*
  * How a document gets the list file it names; path is relative to the

@@ -1,5 +1,5 @@
 /*
- * document_org.c - the sections organization, directory and managed_senders.
+ * document_org.c - the sections organization and managed_senders.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -275,100 +275,6 @@ read_organization(struct reader *r, const struct yaml *y)
 	return rc;
 }
 
-/* A canonical address with a domain, from y into out. */
-static int
-address_text(struct reader *r, const struct yaml *y, char out[ADDR_TEXT_MAX])
-{
-	const char *text = reader_text(r, y, "an address", 1000);
-	struct diag why;
-	struct entry e;
-
-	if (text == NULL)
-		return ERR_INVAL;
-	if (entry_parse(&e, text, strlen(text), &why) < 0)
-		return reader_fail(r, y, "\"%s\": %s", text, why.text);
-	if (e.kind != ENTRY_ADDRESS)
-		return reader_fail(r, y, "\"%s\" must be an address", text);
-	memcpy(out, e.text, e.len + 1);
-	return 0;
-}
-
-static int
-aliases(struct reader *r, const struct yaml *y, json_t *value)
-{
-	json_t *list = json_array();
-	char alias[ADDR_TEXT_MAX];
-	size_t i;
-	int rc = 0;
-
-	json_object_set_new(value, "aliases", list);
-	if (y->type != YAML_LIST)
-		return reader_fail(r, y, "aliases must be a list");
-	for (i = 0; i < y->n && rc == 0; i++) {
-		if ((rc = address_text(r, y->items[i], alias)) == 0)
-			json_array_append_new(list, json_string(alias));
-	}
-	return rc;
-}
-
-static int
-attributes(struct reader *r, const struct yaml *y, json_t *value)
-{
-	json_t *map = json_object();
-	size_t i;
-
-	json_object_set_new(value, "attributes", map);
-	if (y->type != YAML_MAP)
-		return reader_fail(r, y, "attributes must be a mapping");
-	for (i = 0; i < y->n; i++) {
-		const char *text = reader_text(r, y->items[i],
-		    "an attribute's value", 255);
-
-		if (text == NULL || strlen(y->keys[i]->text) > 100)
-			return text == NULL ? ERR_INVAL : reader_fail(r,
-			    y->keys[i], "the name is over 100 bytes");
-		json_object_set_new(map, y->keys[i]->text,
-		    json_string(text));
-	}
-	return 0;
-}
-
-static int
-directory_row(struct reader *r, const struct yaml *y)
-{
-	static const char *const known[] = { "address", "aliases",
-	    "attributes", "enabled", NULL };
-	const struct yaml *a, *v;
-	char address[ADDR_TEXT_MAX];
-	json_t *value = json_object();
-	bool enabled = true;
-	int rc = reader_keys(r, y, "a directory entry", known);
-
-	a = yaml_get(y, "address");
-	if (rc == 0)
-		rc = a == NULL ? reader_fail(r, y, "\"address\" is missing") :
-		    address_text(r, a, address);
-	if (rc == 0 && (v = yaml_get(y, "enabled")) != NULL &&
-	    yaml_bool(v, &enabled) < 0)
-		rc = reader_fail(r, v, "enabled is true or false");
-	if (rc == 0 && (v = yaml_get(y, "aliases")) != NULL)
-		rc = aliases(r, v, value);
-	if (rc == 0 && (v = yaml_get(y, "attributes")) != NULL)
-		rc = attributes(r, v, value);
-	if (rc < 0) {
-		json_decref(value);
-		return rc;
-	}
-	json_object_set_new(value, "enabled", json_boolean(enabled));
-	return reader_add(r, y, "directory", address, NULL, value);
-}
-
-int
-read_directory(struct reader *r, const struct yaml *y)
-{
-	return each(r, y, "directory", directory_row);
-}
-
 /*
  * Put a line of a user's list in.  One sender may stand there twice, by hand
  * and by itself; of a block and a permit by hand the block counts, as in the
@@ -464,7 +370,7 @@ read_senders(struct reader *r, const struct yaml *y)
 	for (i = 0; i < y->n && rc == 0; i++) {
 		const struct yaml *list = y->items[i];
 
-		if ((rc = address_text(r, y->keys[i], user)) < 0)
+		if ((rc = reader_address(r, y->keys[i], user)) < 0)
 			break;
 		if (list->type != YAML_LIST)
 			return reader_fail(r, list, "the entries of %s must "

@@ -9,7 +9,8 @@
  *	range PREFIX, trusted PREFIX	{}
  *	freemail DOMAIN, protected LOCAL, return_path PREFIX	{}
  *	directory ADDRESS		{"enabled": true, "aliases": [..],
- *					 "attributes": {..}}
+ *					 "attributes": {..},
+ *					 "state": "unlicensed"}
  *	group NAME			{}
  *	entry ENTRY GROUP		{} or {"comment": .., "until": ..}
  *	nest CHILD PARENT		{}	group in group

@@ -9,6 +9,7 @@
 
 #include "controller/policy/document.h"
 #include "proto/base/yaml.h"
+#include "proto/mail/addr.h"
 
 struct reader {
 	const char *name;	/* of the document, borrowed */
@@ -34,6 +35,10 @@ const char *reader_text(struct reader *r, const struct yaml *y,
  * value is consumed (decref'd); NULL stands for {}. */
 int reader_add(struct reader *r, const struct yaml *at, const char *kind,
     const char *a, const char *b, json_t *value);
+
+/* A canonical address with a domain, from y into out. */
+int reader_address(struct reader *r, const struct yaml *y,
+    char out[ADDR_TEXT_MAX]);
 
 /* The sections: each takes the value of its key in the document. */
 int read_organization(struct reader *r, const struct yaml *y);

@@ -308,7 +308,8 @@ directory_value(const struct records *r, const struct subject *s,
 	v = json_loads(it->value, 0, NULL);
 	attrs = json_object_get(v, "attributes");
 	buf_put_u8(val, json_is_false(json_object_get(v, "enabled")) ?
-	    DIRECTORY_DISABLED : DIRECTORY_ACTIVE);
+	    DIRECTORY_DISABLED : json_object_get(v, "state") != NULL ?
+	    DIRECTORY_UNLICENSED : DIRECTORY_ACTIVE);
 	buf_put_u16(val, (uint16_t)json_object_size(attrs));
 	json_object_foreach(attrs, name, value) {
 		buf_put_u8(val, (uint8_t)strlen(name));

@@ -1,45 +1,18 @@
 /*
- * decide.c - request to envelope, envelope to verdict, verdict to action.
+ * decide.c - question to envelope, envelope to verdict, verdict to answer.
  */
-#include "node/decide.h"
+#include "node/decide_impl.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistr.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
-#include "proto/policy/reply.h"
 
-#define RECENT 4096			/* a power of two */
-#define RECENT_MS (10 * 60 * 1000)
 #define COMPLAIN_MS (60 * 1000)
-
-/* A refusal given lately, found again by instance, sender and recipient. */
-struct recent {
-	uint8_t hash[16];
-	uint64_t at_ms;			/* 0: empty */
-	enum reason reason;
-	char id[REPLY_ID_LEN + 1];
-};
-
-struct decider {
-	struct decide_conf conf;
-	struct metrics *m;
-	struct settings defaults;
-	struct want want;
-	struct facts facts;
-	struct buf scratch;
-	struct envelope env;
-	char host[ADDR_DOMAIN_MAX + 1];
-	struct event event;
-	struct recent recent[RECENT];
-	uint64_t complained_ms;
-};
 
 struct decider *
 decide_new(const struct decide_conf *conf, struct metrics *m)
@@ -48,6 +21,7 @@ decide_new(const struct decide_conf *conf, struct metrics *m)
 
 	d->conf = *conf;
 	d->m = m;
+	d->stages = stages_new();
 	settings_default(&d->defaults);
 	facts_init(&d->facts);
 	buf_init(&d->scratch, 4 * RECORD_VALUE_MAX);
@@ -61,80 +35,128 @@ decide_free(struct decider **dp)
 
 	if (d == NULL)
 		return;
+	stages_free(&d->stages);
 	facts_fini(&d->facts);
 	buf_fini(&d->scratch);
 	free(d);
 	*dp = NULL;
 }
 
-static bool
-is(const struct policy_value *v, const char *text)
+struct stages *
+decide_stages(struct decider *d)
 {
-	return v->p != NULL && v->len == strlen(text) &&
-	    memcmp(v->p, text, v->len) == 0;
+	return d->stages;
 }
 
-/* v as text of at most cap - 1 bytes of valid UTF-8 without controls. */
-static void
-put_value(char *out, size_t cap, const struct policy_value *v)
+void
+decide_passed(struct decider *d, const struct answer *a)
 {
-	size_t n = v->p == NULL ? 0 : v->len, i;
+	if (a->open || a->event != NULL)
+		stages_passed(d->stages, &d->env, a->open, a->event == NULL ?
+		    REASON_ACCEPTED : a->told, clock_mono_ms());
+}
 
-	if (n >= cap)
-		n = cap - 1;
-	for (i = 0; i < n; i++)
-		out[i] = (unsigned char)v->p[i] < ' ' || v->p[i] == 127 ?
-		    '?' : v->p[i];
-	out[n] = '\0';
-	while (n > 0 && v->len >= cap && (out[n - 1] & 0xc0) == 0x80)
-		out[--n] = '\0';
-	if (n > 0 && v->len >= cap && (out[n - 1] & 0x80) != 0)
-		out[--n] = '\0';
-	for (i = 0; u8_check((uint8_t *)out, n) != NULL && i < n; i++) {
-		if ((out[i] & 0x80) != 0)
-			out[i] = '?';
-	}
+enum reason
+decide_settle(struct decider *d)
+{
+	return stages_settle(d->stages, &d->env);
+}
+
+bool
+decide_may_split(struct decider *d)
+{
+	return stages_may_split(d->stages, &d->env, clock_mono_ms());
+}
+
+void
+decide_split_done(struct decider *d)
+{
+	stages_split_done(d->stages, &d->env);
 }
 
 static void
-make_envelope(struct decider *d, const struct policy_request *q)
+take_headers(struct envelope *e, const struct from *f, struct addr *base)
+{
+	if (f == NULL)
+		return;
+	e->headers_more = f->more;
+	e->header_name = f->name[0] == '\0' ? NULL : f->name;
+	if (f->n == 0)
+		return;
+	e->headers = f->addr;
+	e->headers_n = f->n;
+	e->header_base = base;
+}
+
+static void
+make_envelope(struct decider *d, const struct question *q)
 {
 	struct envelope *e = &d->env;
 	char text[IP_TEXT_LEN];
 
 	memset(e, 0, sizeof(*e));
 	e->sender_bad = addr_parse(&e->sender, q->sender.p, q->sender.len,
-	    ADDR_UNQUOTED, NULL) < 0;
+	    q->form, NULL) < 0;
 	e->rcpt_bad = addr_parse(&e->rcpt, q->recipient.p, q->recipient.len,
-	    ADDR_UNQUOTED, NULL) < 0;
-	put_value(text, sizeof(text), &q->client_address);
+	    q->form, NULL) < 0;
+	decide_put_value(text, sizeof(text), &q->client_address);
 	e->has_ip = ip_parse(text, &e->ip) == 0;
-	/* Postfix says "unknown" unless the name was confirmed forward. */
-	if (q->client_name.p != NULL && !is(&q->client_name, "unknown") &&
+	if (q->name_confirmed && q->client_name.p != NULL &&
 	    addr_domain_parse(q->client_name.p, q->client_name.len, d->host,
 	    NULL) == 0)
 		e->host = d->host;
 	e->authenticated = q->sasl_username.p != NULL &&
 	    q->sasl_username.len > 0;
+	take_headers(e, q->from, d->header_base);
 }
 
-static enum stage
-stage_of(const struct decider *d, const struct settings *s)
+void
+decide_recipient(struct decider *d, struct event *e)
 {
-	switch (d->conf.header_stage) {
-	case NODE_HEADER_YES:
-		return STAGE_RCPT;
-	case NODE_HEADER_NO:
-		return STAGE_ONLY;
-	default:
-		/* "auto" needs a front that sees headers: there is none. */
-		return s->header_stage == HEADER_YES ? STAGE_RCPT :
-		    STAGE_ONLY;
-	}
+	memcpy(e->recipient, d->env.rcpt.text, ADDR_TEXT_MAX);
+	memset(e->primary, 0, ADDR_TEXT_MAX);
+	if (d->env.has_primary)
+		memcpy(e->primary, d->env.primary.text, ADDR_TEXT_MAX);
 }
 
-static enum enforcement
-enforcement_of(const struct decider *d, const struct settings *s)
+static const struct settings *
+settings_of(const struct decider *d, const struct ruleset *r)
+{
+	return r == NULL ? &d->defaults : tables_settings(ruleset_tables(r));
+}
+
+enum stage
+decide_stage(const struct decider *d, const struct ruleset *r,
+    const char *peer)
+{
+	enum node_header here = d->conf.header_stage;
+	enum header_stage there = settings_of(d, r)->header_stage;
+
+	if (here == NODE_HEADER_AUTO && there != HEADER_AUTO)
+		here = there == HEADER_YES ? NODE_HEADER_YES : NODE_HEADER_NO;
+	if (here == NODE_HEADER_AUTO)
+		here = stages_has(d->stages, peer, clock_mono_ms()) ?
+		    NODE_HEADER_YES : NODE_HEADER_NO;
+	return here == NODE_HEADER_YES ? STAGE_RCPT : STAGE_ONLY;
+}
+
+bool
+decide_wants_headers(const struct decider *d, const struct ruleset *r)
+{
+	if (d->conf.header_stage != NODE_HEADER_AUTO)
+		return d->conf.header_stage == NODE_HEADER_YES;
+	return settings_of(d, r)->header_stage != HEADER_NO;
+}
+
+enum mixed
+decide_mixed(const struct ruleset *r)
+{
+	return r == NULL ? MIXED_REMOVE :
+	    tables_settings(ruleset_tables(r))->mixed;
+}
+
+enum enforcement
+decide_enforcement(const struct decider *d, const struct ruleset *r)
 {
 	switch (d->conf.enforcement) {
 	case NODE_ENFORCE:
@@ -144,7 +166,7 @@ enforcement_of(const struct decider *d, const struct settings *s)
 	case NODE_OBSERVE:
 		return ENFORCE_OBSERVE;
 	default:
-		return s->enforcement;
+		return settings_of(d, r)->enforcement;
 	}
 }
 
@@ -157,28 +179,24 @@ inside_fault(struct verdict *v, enum reason reason)
 	v->level = LEVEL_SYSTEM;
 }
 
-/* The verdict under r. */
-static void
-evaluate(struct decider *d, struct ruleset *r, struct verdict *v)
+/* All records that the envelope needs.  0, or below when that failed. */
+static int
+gather(struct decider *d, struct ruleset *r)
 {
 	const struct tables *t = ruleset_tables(r);
 	size_t first;
+	int rc;
 
 	facts_reset(&d->facts);
 	d->want.n = 0;
-	if (want_first(t, &d->env, &d->want) < 0) {
-		inside_fault(v, REASON_INTERNAL);
-		return;
-	}
+	if ((rc = want_first(t, &d->env, &d->want)) < 0)
+		return rc;
 	ruleset_fetch(r, &d->want, 0, &d->facts, &d->scratch);
 	first = d->want.n;
-	if (want_second(t, &d->env, &d->facts, &d->want) < 0) {
-		inside_fault(v, REASON_INTERNAL);
-		return;
-	}
+	if ((rc = want_second(t, &d->env, &d->facts, &d->want)) < 0)
+		return rc;
 	ruleset_fetch(r, &d->want, first, &d->facts, &d->scratch);
-	judge(t, &d->env, &d->want, &d->facts, clock_wall_us(),
-	    stage_of(d, tables_settings(t)), v, NULL);
+	return 0;
 }
 
 static void
@@ -194,98 +212,11 @@ complain(struct decider *d, const struct ruleset *r)
 	    ruleset_head(r)->version), F_U("so_far", d->m->internal));
 }
 
-/*
- * Find or take the slot of this question; true when it was asked before with
- * the same outcome, and then its id is in place.
- */
-static bool
-asked_before(struct decider *d, const struct policy_request *q,
-    enum reason reason, char id[REPLY_ID_LEN + 1])
-{
-	const struct policy_value *part[] = { &q->instance, &q->sender,
-	    &q->recipient };
-	crypto_generichash_state h;
-	uint8_t hash[16];
-	struct recent *slot;
-	uint64_t now = clock_mono_ms();
-	size_t i;
-
-	if (q->instance.p == NULL || q->instance.len == 0) {
-		reply_id_new(id);
-		return false;
-	}
-	crypto_generichash_init(&h, NULL, 0, sizeof(hash));
-	for (i = 0; i < 3; i++) {
-		uint32_t len = (uint32_t)part[i]->len;
-
-		crypto_generichash_update(&h, (uint8_t *)&len, sizeof(len));
-		crypto_generichash_update(&h, (const uint8_t *)part[i]->p,
-		    len);
-	}
-	crypto_generichash_final(&h, hash, sizeof(hash));
-	slot = &d->recent[(hash[0] | hash[1] << 8) & (RECENT - 1)];
-	if (slot->at_ms != 0 && now - slot->at_ms < RECENT_MS &&
-	    slot->reason == reason &&
-	    memcmp(slot->hash, hash, sizeof(hash)) == 0) {
-		memcpy(id, slot->id, sizeof(slot->id));
-		return true;
-	}
-	reply_id_new(id);
-	memcpy(slot->hash, hash, sizeof(hash));
-	memcpy(slot->id, id, sizeof(slot->id));
-	slot->at_ms = now;
-	slot->reason = reason;
-	return false;
-}
-
-static void
-put_address(char out[ADDR_TEXT_MAX], bool bad, const struct addr *a,
-    const struct policy_value *given)
-{
-	if (bad)
-		put_value(out, ADDR_TEXT_MAX, given);
-	else
-		memcpy(out, a->text, ADDR_TEXT_MAX);
-}
-
 static void
 put_policy(char out[MODEL_ID_MAX + 1], const struct policy *p)
 {
 	if (p != NULL)
 		snprintf(out, MODEL_ID_MAX + 1, "%s", p->id);
-}
-
-static void
-make_event(struct decider *d, const struct policy_request *q,
-    const struct verdict *v, const struct reply *reply)
-{
-	struct event *e = &d->event;
-
-	e->time_us = clock_wall_us();
-	e->verdict = v->kind;
-	e->reason = v->reason;
-	e->level = v->level;
-	e->has_would = v->has_would;
-	e->would = v->would;
-	e->reply_code = reply->continues ? 0 : reply->code;
-	memcpy(e->reply_enhanced, reply->enhanced, sizeof(e->reply_enhanced));
-	memcpy(e->reply_text, reply->text, sizeof(e->reply_text));
-	put_policy(e->policy, v->policy);
-	put_policy(e->would_policy, v->would_policy);
-	memcpy(e->entry, v->entry, sizeof(e->entry));
-	put_address(e->sender, d->env.sender_bad, &d->env.sender, &q->sender);
-	put_address(e->recipient, d->env.rcpt_bad, &d->env.rcpt,
-	    &q->recipient);
-	if (d->env.has_primary)
-		memcpy(e->primary, d->env.primary.text, ADDR_TEXT_MAX);
-	put_value(e->client_ip, sizeof(e->client_ip), &q->client_address);
-	put_value(e->client_name, sizeof(e->client_name), &q->client_name);
-	put_value(e->helo, sizeof(e->helo), &q->helo_name);
-	put_value(e->sasl_user, sizeof(e->sasl_user), &q->sasl_username);
-	put_value(e->instance, sizeof(e->instance), &q->instance);
-	put_value(e->queue_id, sizeof(e->queue_id), &q->queue_id);
-	strcpy(e->origin, "gateway");
-	e->repeats = 1;
 }
 
 /* How a fault inside is answered, without an event or with. */
@@ -299,33 +230,35 @@ fault_continues(const struct decider *d, enum reason reason)
 }
 
 static void
-respond(struct decider *d, struct ruleset *r, const struct policy_request *q,
+respond(struct decider *d, const struct ruleset *r, const struct question *q,
     const struct verdict *v, struct answer *out)
 {
-	const struct settings *s = r == NULL ? &d->defaults :
-	    tables_settings(ruleset_tables(r));
-	struct reply reply;
+	struct event *e = &d->event;
 	bool repeated;
 
-	d->m->verdicts[v->kind]++;
-	if (v->kind != VERDICT_ACCEPT)
-		d->m->reasons[v->reason]++;
-	strcpy(out->action, "DUNNO");
 	if ((v->kind == VERDICT_ACCEPT && !v->has_would) ||
 	    fault_continues(d, v->reason))
 		return;
-	memset(&d->event, 0, sizeof(d->event));
-	d->event.version = r == NULL ? 0 : ruleset_head(r)->version;
-	d->event.enforcement = enforcement_of(d, s);
-	repeated = asked_before(d, q, v->reason, d->event.id);
-	reply_make(s, d->event.enforcement, v, d->event.id, &reply);
-	if (!reply.continues)
-		snprintf(out->action, sizeof(out->action), "%d %s %s",
-		    reply.code, reply.enhanced, reply.text);
+	memset(e, 0, sizeof(*e));
+	e->enforcement = decide_enforcement(d, r);
+	repeated = decide_asked_before(d, q, v->reason, e->id);
+	reply_make(settings_of(d, r), e->enforcement, v, e->id, &out->reply);
 	if (repeated)
 		return;
-	make_event(d, q, v, &reply);
-	out->event = &d->event;
+	decide_describe(d, r, q);
+	e->verdict = v->kind;
+	e->reason = v->reason;
+	e->level = v->level;
+	e->has_would = v->has_would;
+	e->would = v->would;
+	e->reply_code = out->reply.continues ? 0 : out->reply.code;
+	memcpy(e->reply_enhanced, out->reply.enhanced,
+	    sizeof(e->reply_enhanced));
+	memcpy(e->reply_text, out->reply.text, sizeof(e->reply_text));
+	put_policy(e->policy, v->policy);
+	put_policy(e->would_policy, v->would_policy);
+	memcpy(e->entry, v->entry, sizeof(e->entry));
+	out->event = e;
 }
 
 static uint64_t
@@ -337,17 +270,31 @@ now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static void
+count(struct decider *d, enum stage stage, const struct verdict *v)
+{
+	/* what passed at RCPT was counted there */
+	if (stage != STAGE_FULL || v->kind != VERDICT_ACCEPT)
+		d->m->verdicts[v->kind]++;
+	if (v->kind != VERDICT_ACCEPT)
+		d->m->reasons[v->reason]++;
+}
+
+static void
+begin_answer(struct answer *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->reply.continues = true;
+}
+
 void
-decide_answer(struct decider *d, struct ruleset *r,
-    const struct policy_request *q, struct answer *out)
+decide(struct decider *d, struct ruleset *r, const struct question *q,
+    enum stage stage, struct answer *out)
 {
 	uint64_t begin = now_us();
 	struct verdict v;
 
-	strcpy(out->action, "DUNNO");
-	out->event = NULL;
-	if (!is(&q->protocol_state, "RCPT"))
-		return;
+	begin_answer(out);
 	memset(&d->env, 0, sizeof(d->env));
 	if (q->sender.p == NULL || q->recipient.p == NULL)
 		inside_fault(&v, REASON_INTERNAL);
@@ -355,11 +302,21 @@ decide_answer(struct decider *d, struct ruleset *r,
 		make_envelope(d, q);
 		if (r == NULL)
 			inside_fault(&v, REASON_NO_SNAPSHOT);
+		else if (gather(d, r) < 0)
+			inside_fault(&v, REASON_INTERNAL);
 		else
-			evaluate(d, r, &v);
+			judge(ruleset_tables(r), &d->env, &d->want, &d->facts,
+			    clock_wall_us(), stage, &v, NULL);
 	}
 	if (v.reason == REASON_INTERNAL)
 		complain(d, r);
+	out->kind = v.kind;
+	out->reason = v.reason;
+	out->granted = v.granted;
+	out->open = v.open;
+	out->told = v.has_would ? v.would : v.reason;
+	if (!q->again)
+		count(d, stage, &v);
 	respond(d, r, q, &v, out);
 	metrics_took(d->m, now_us() - begin);
 }
@@ -368,18 +325,51 @@ void
 decide_shed(struct decider *d, struct answer *out)
 {
 	char id[REPLY_ID_LEN + 1];
-	struct reply reply;
 	struct verdict v;
 
 	d->m->shed++;
-	out->event = NULL;
-	strcpy(out->action, "DUNNO");
+	begin_answer(out);
+	inside_fault(&v, REASON_INTERNAL);
+	out->kind = v.kind;
+	out->reason = v.reason;
 	if (d->conf.on_error == FALLBACK_DUNNO ||
 	    d->conf.enforcement == NODE_OBSERVE)
 		return;
-	inside_fault(&v, REASON_INTERNAL);
 	reply_id_new(id);
-	reply_make(&d->defaults, ENFORCE, &v, id, &reply);
-	snprintf(out->action, sizeof(out->action), "%d %s %s", reply.code,
-	    reply.enhanced, reply.text);
+	reply_make(&d->defaults, ENFORCE, &v, id, &out->reply);
+}
+
+const struct event *
+decide_refused_by_mta(struct decider *d, struct ruleset *r,
+    const struct question *q, int code, const char *enhanced,
+    const char *text)
+{
+	struct event *e = &d->event;
+
+	make_envelope(d, q);
+	stages_settle(d->stages, &d->env);
+	memset(e, 0, sizeof(*e));
+	reply_id_new(e->id);
+	decide_describe(d, r, q);
+	e->verdict = code >= 400 && code < 500 ? VERDICT_DEFER :
+	    VERDICT_REJECT;
+	e->reason = REASON_MTA_REFUSED;
+	e->level = LEVEL_SYSTEM;
+	e->reply_code = code;
+	snprintf(e->reply_enhanced, sizeof(e->reply_enhanced), "%s",
+	    enhanced);
+	snprintf(e->reply_text, sizeof(e->reply_text), "%s", text);
+	strcpy(e->origin, "mta");
+	return e;
+}
+
+uint64_t
+decide_header_set(struct decider *d, struct ruleset *r,
+    const struct question *q)
+{
+	if (r == NULL)
+		return 0;
+	make_envelope(d, q);
+	return gather(d, r) < 0 ? 0 : judge_header_set(ruleset_tables(r),
+	    &d->env, &d->want, &d->facts, clock_wall_us());
 }

@@ -24,6 +24,7 @@ static const char *const fallbacks[] = { "defer", "dunno", NULL };
 static const char *const enforcements[] = { "policy", "enforce", "soft",
     "observe", NULL };
 static const char *const headers[] = { "auto", "yes", "no", NULL };
+static const char *const no_yes[] = { "no", "yes", NULL };
 static const char *const formats[] = { "text", "logfmt", "json", NULL };
 static const char *const levels[] = { "error", "warning", "info", "debug",
     NULL };
@@ -44,6 +45,10 @@ static const struct conf_option options[] = {
 	    .help = "where mail servers ask; port 0: free, \"\": off" },
 	{ .name = "policy_unix", .type = CONF_TEXT, .offset = AT(policy_unix),
 	    .help = "the same on a Unix socket, mode 0666" },
+	{ .name = "milter_tcp", .type = CONF_TEXT, .offset = AT(milter_tcp),
+	    .help = "the same as a milter, 127.0.0.1:10032 say; off" },
+	{ .name = "milter_unix", .type = CONF_TEXT, .offset = AT(milter_unix),
+	    .help = "the same on a Unix socket, mode 0666" },
 	{ .name = "health", .type = CONF_TEXT, .offset = AT(health),
 	    .def = "127.0.0.1:0",
 	    .help = "HTTP for /livez, /readyz, /metrics; \"\": off" },
@@ -59,6 +64,9 @@ static const struct conf_option options[] = {
 	{ .name = "header_stage", .type = CONF_ENUM,
 	    .offset = AT(header_stage), .def = "auto", .choices = headers,
 	    .help = "does a stage after the headers follow" },
+	{ .name = "decision_headers", .type = CONF_ENUM,
+	    .offset = AT(decision_headers), .def = "yes", .choices = no_yes,
+	    .help = "the milter sets X-Postern-* and removes forged ones" },
 	{ .name = "deadline", .type = CONF_MS, .offset = AT(deadline_ms),
 	    .min = 50, .max = 60000, .def = "1s",
 	    .help = "older requests are answered as on_error says" },

@@ -112,5 +112,19 @@ metrics_text(struct metrics *m, struct buf *out)
 	    "Answers given before their event was durable.", m->late);
 	metrics_one(out, "postern_connections", "gauge",
 	    "Connections of mail servers.", m->connections);
+	metrics_one(out, "postern_milter_connections", "gauge",
+	    "Connections of mail servers to the milter front.",
+	    m->milter_connections);
+	metrics_one(out, "postern_after_acceptance_total", "counter",
+	    "Recipients taken out at the end of a message.",
+	    m->after_acceptance);
+	metrics_one(out, "postern_split_total", "counter",
+	    "Recipients sent to a message of their own.", m->split);
+	metrics_one(out, "postern_mta_refused_total", "counter",
+	    "Recipients that the mail server itself refused.",
+	    m->mta_refused);
+	metrics_one(out, "postern_open_unresolved_total", "counter",
+	    "Recipients let through at RCPT for the milter front, which "
+	    "never saw them.", m->open_unresolved);
 	put_took(m, out);
 }

@@ -17,7 +17,12 @@ struct metrics {
 	_Atomic uint64_t reasons[REASONS];	/* refusals and defers */
 	_Atomic uint64_t internal, shed, malformed, refused_connections;
 	_Atomic uint64_t late;		/* answered before durable */
-	_Atomic uint64_t connections;	/* open now */
+	_Atomic uint64_t connections;	/* of the policy front, open now */
+	_Atomic uint64_t milter_connections;
+	_Atomic uint64_t after_acceptance;	/* recipients taken out */
+	_Atomic uint64_t split;			/* sent to another message */
+	_Atomic uint64_t mta_refused;		/* the mail server's own */
+	_Atomic uint64_t open_unresolved;	/* see stages.h */
 	_Atomic uint64_t version;	/* enforced; 0: none */
 	_Atomic uint64_t head_version;	/* newest verified head heard */
 	_Atomic uint64_t stale;		/* 1: no head for long */

@@ -20,6 +20,7 @@
 #include "node/health.h"
 #include "node/identity.h"
 #include "node/join.h"
+#include "node/milter_front.h"
 #include "node/policy_front.h"
 #include "node/sets.h"
 #include "node/spool.h"
@@ -32,6 +33,8 @@
 #define DRAIN_MS 3000
 #define DRAIN_TICK_MS 20
 #define TOKEN_MAX 4096
+#define TICK_MS 5000
+#define OPEN_WARN_MS 60000
 
 struct node {
 	const struct node_conf *conf;
@@ -41,7 +44,8 @@ struct node {
 	struct ruleset *ruleset;
 	struct decider *decider;
 	struct spool *spool;
-	struct front *front;
+	struct front *policy, *milter;
+	struct host host;
 	struct sync *sync;
 	struct health *health;
 	struct buf encoded;
@@ -49,9 +53,10 @@ struct node {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_signal_t term, interrupt;
-	uv_timer_t drain;
+	uv_timer_t drain, tick;
 	bool has_handles;
 	uint64_t drain_until_ms;
+	uint64_t warned_open, warned_open_ms;
 
 	pthread_mutex_t slot_lock;
 	struct ruleset *slot;		/* to be enforced next */
@@ -109,31 +114,51 @@ on_wake(uv_async_t *a)
 	pthread_mutex_unlock(&n->slot_lock);
 	if (r != NULL)
 		enforce(n, r);
-	front_release(n->front, spool_done(n->spool));
+	front_release(n->policy, spool_done(n->spool));
+	front_release(n->milter, spool_done(n->spool));
 	sync_wake(n->sync);
 }
 
-static uint64_t
-on_request(void *arg, const struct policy_request *q, bool late,
-    char action[POLICY_REPLY_MAX])
+static struct ruleset *
+view(void *arg)
 {
 	struct node *n = arg;
-	struct answer a;
 
-	if (late)
-		decide_shed(n->decider, &a);
-	else
-		decide_answer(n->decider, n->ruleset, q, &a);
-	memcpy(action, a.action, POLICY_REPLY_MAX);
-	if (a.event == NULL)
-		return 0;
-	log_debug("decide.event", F_S("id", a.event->id),
-	    F_S("recipient", a.event->recipient),
-	    F_S("sender", a.event->sender));
+	return n->ruleset;
+}
+
+static uint64_t
+record(void *arg, const struct event *e)
+{
+	struct node *n = arg;
+
+	log_debug("decide.event", F_S("id", e->id),
+	    F_S("recipient", e->recipient), F_S("sender", e->sender));
 	buf_reset(&n->encoded);
-	event_encode(a.event, &n->encoded);
+	event_encode(e, &n->encoded);
 	return n->encoded.err != 0 ? 0 :
 	    spool_put(n->spool, n->encoded.data, n->encoded.len);
+}
+
+/* Messages that the policy front let pass for the milter front to judge, and
+ * that it never saw: header rules do not hold for them. */
+static void
+on_tick(uv_timer_t *t)
+{
+	struct node *n = t->data;
+	uint64_t now = clock_mono_ms();
+
+	n->metrics.open_unresolved += stages_unresolved(
+	    decide_stages(n->decider), now);
+	if (n->metrics.open_unresolved == n->warned_open || (n->warned_open !=
+	    0 && now - n->warned_open_ms < OPEN_WARN_MS))
+		return;
+	log_warning("decide.open_unresolved", F_U("messages",
+	    n->metrics.open_unresolved - n->warned_open),
+	    F_S("next", "let the mail server use the milter for all mail it "
+	    "asks about, or set header_stage to no"));
+	n->warned_open = n->metrics.open_unresolved;
+	n->warned_open_ms = now;
 }
 
 static void
@@ -146,6 +171,7 @@ close_handles(struct node *n)
 	uv_close((uv_handle_t *)&n->term, NULL);
 	uv_close((uv_handle_t *)&n->interrupt, NULL);
 	uv_close((uv_handle_t *)&n->drain, NULL);
+	uv_close((uv_handle_t *)&n->tick, NULL);
 }
 
 static void
@@ -153,10 +179,11 @@ on_drain(uv_timer_t *t)
 {
 	struct node *n = t->data;
 
-	if (front_connections(n->front) > 0 &&
+	if (front_connections(n->policy) + front_connections(n->milter) > 0 &&
 	    clock_mono_ms() < n->drain_until_ms)
 		return;
-	front_stop(n->front);
+	front_stop(n->policy);
+	front_stop(n->milter);
 	uv_stop(&n->loop);
 }
 
@@ -171,7 +198,8 @@ on_signal(uv_signal_t *s, int signum)
 	}
 	log_info("node.stopping", F_I("signal", signum));
 	n->drain_until_ms = clock_mono_ms() + DRAIN_MS;
-	front_drain(n->front);
+	front_drain(n->policy);
+	front_drain(n->milter);
 	uv_timer_start(&n->drain, on_drain, 0, DRAIN_TICK_MS);
 }
 
@@ -245,23 +273,43 @@ load_state(struct node *n, uint64_t *ratchet, struct diag *why)
 }
 
 static int
-start_loop(struct node *n, struct diag *why)
+open_fronts(struct node *n, struct diag *why)
 {
-	struct front_conf front = { .tcp = n->conf->policy_tcp,
+	struct front_conf conf = { .tcp = n->conf->policy_tcp,
 	    .unix_path = n->conf->policy_unix,
 	    .max_connections = (unsigned)n->conf->max_connections,
-	    .deadline_ms = n->conf->deadline_ms, .fn = on_request, .arg = n,
-	    .metrics = &n->metrics };
+	    .deadline_ms = n->conf->deadline_ms,
+	    .protocol = &policy_protocol, .arg = &n->host,
+	    .metrics = &n->metrics, .connections = &n->metrics.connections };
+	int rc = front_open(&n->policy, &n->loop, &conf, why);
 
+	if (rc < 0)
+		return rc;
+	conf.tcp = n->conf->milter_tcp;
+	conf.unix_path = n->conf->milter_unix;
+	conf.protocol = &milter_protocol;
+	conf.connections = &n->metrics.milter_connections;
+	return front_open(&n->milter, &n->loop, &conf, why);
+}
+
+static int
+start_loop(struct node *n, struct diag *why)
+{
+	n->host = (struct host){ .arg = n, .view = view, .record = record,
+	    .decider = n->decider, .metrics = &n->metrics,
+	    .decision_headers = n->conf->decision_headers };
 	uv_async_init(&n->loop, &n->wake, on_wake);
 	uv_signal_init(&n->loop, &n->term);
 	uv_signal_init(&n->loop, &n->interrupt);
 	uv_timer_init(&n->loop, &n->drain);
-	n->wake.data = n->term.data = n->interrupt.data = n->drain.data = n;
+	uv_timer_init(&n->loop, &n->tick);
+	n->wake.data = n->term.data = n->interrupt.data = n->drain.data =
+	    n->tick.data = n;
 	n->has_handles = true;
 	uv_signal_start(&n->term, on_signal, SIGTERM);
 	uv_signal_start(&n->interrupt, on_signal, SIGINT);
-	return front_open(&n->front, &n->loop, &front, why);
+	uv_timer_start(&n->tick, on_tick, TICK_MS, TICK_MS);
+	return open_fronts(n, why);
 }
 
 static int
@@ -302,22 +350,27 @@ static int
 announce(struct node *n, struct diag *why)
 {
 	const char *health = n->health == NULL ? "" : health_url(n->health);
-	const char *path = n->conf->policy_unix == NULL ? "" :
+	const char *policy = n->conf->policy_unix == NULL ? "" :
 	    n->conf->policy_unix;
+	const char *milter = n->conf->milter_unix == NULL ? "" :
+	    n->conf->milter_unix;
 	char file[1100];
 	char *text;
 	json_t *o;
 	int rc;
 
 	log_info("node.listening", F_S("id", n->id->id),
-	    F_S("policy_tcp", front_tcp(n->front)), F_S("policy_unix", path),
-	    F_S("health", health));
+	    F_S("policy_tcp", front_tcp(n->policy)),
+	    F_S("policy_unix", policy),
+	    F_S("milter_tcp", front_tcp(n->milter)),
+	    F_S("milter_unix", milter), F_S("health", health));
 	snprintf(file, sizeof(file), "%s/health", n->conf->dir);
 	if ((rc = file_write(file, health, strlen(health), 0600, why)) < 0 ||
 	    n->conf->ready_file == NULL)
 		return rc;
-	o = json_pack("{s:s, s:s, s:s, s:s, s:i}", "id", n->id->id,
-	    "policy_tcp", front_tcp(n->front), "policy_unix", path,
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "id", n->id->id,
+	    "policy_tcp", front_tcp(n->policy), "policy_unix", policy,
+	    "milter_tcp", front_tcp(n->milter), "milter_unix", milter,
 	    "health", health, "pid", (int)getpid());
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
@@ -332,15 +385,18 @@ static void
 stop_parts(struct node *n)
 {
 	health_stop(&n->health);
-	if (n->front != NULL)
-		front_stop(n->front);
+	if (n->policy != NULL)
+		front_stop(n->policy);
+	if (n->milter != NULL)
+		front_stop(n->milter);
 	/* The sync reads the spool, and both wake the loop. */
 	sync_stop(&n->sync);
 	spool_close(&n->spool);
 	close_handles(n);
 	uv_run(&n->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&n->loop);
-	front_free(&n->front);
+	front_free(&n->policy);
+	front_free(&n->milter);
 	decide_free(&n->decider);
 	ruleset_unref(&n->ruleset);
 	ruleset_unref(&n->slot);

@@ -11,10 +11,12 @@
 struct node_conf {
 	char *dir;
 	char *join, *join_file, *name;
-	char *policy_tcp, *policy_unix, *health;
+	char *policy_tcp, *policy_unix, *milter_tcp, *milter_unix;
+	char *health;
 	int on_error, bootstrap;		/* enum fallback */
 	int enforcement;			/* enum node_enforcement */
 	int header_stage;			/* enum node_header */
+	int decision_headers;			/* 1: set and protect them */
 	uint64_t deadline_ms;
 	int64_t max_connections;
 	uint64_t spool_max;

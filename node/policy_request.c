@@ -34,7 +34,7 @@ find_end(struct policy_parser *p, const char *data, size_t len)
 	return 0;
 }
 
-static struct policy_value *
+static struct value *
 field_of(struct policy_request *out, const char *name, size_t len)
 {
 	size_t i;
@@ -52,7 +52,7 @@ read_line(const char *line, size_t len, struct policy_request *out,
     struct diag *why)
 {
 	const char *eq = memchr(line, '=', len);
-	struct policy_value *v, got;
+	struct value *v, got;
 
 	if (memchr(line, 0, len) != NULL || memchr(line, '\r', len) != NULL)
 		return diag_set(why, ERR_INVAL,
@@ -73,7 +73,7 @@ read_line(const char *line, size_t len, struct policy_request *out,
 }
 
 static bool
-is_text(const struct policy_value *v, const char *text)
+is_text(const struct value *v, const char *text)
 {
 	return v->p != NULL && v->len == strlen(text) &&
 	    memcmp(v->p, text, v->len) == 0;

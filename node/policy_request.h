@@ -10,16 +10,15 @@
 
 #include <stddef.h>
 
+#include "node/question.h"
 #include "proto/base/diag.h"
 
 #define POLICY_REQUEST_MAX (64 * 1024)	/* bytes of one request */
 #define POLICY_REPLY_MAX 512		/* bytes of one answer */
 
-/* Borrowed from the connection's buffer; p is NULL when it did not come. */
-struct policy_value { const char *p; size_t len; };
-
+/* Values are borrowed from the connection's buffer. */
 struct policy_request {
-	struct policy_value request, protocol_state, sender, recipient,
+	struct value request, protocol_state, sender, recipient,
 	    client_address, client_name, reverse_client_name, helo_name,
 	    instance, queue_id, sasl_username, sasl_method, policy_context,
 	    size, server_port;

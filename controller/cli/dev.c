@@ -160,6 +160,7 @@ start_node(struct dev *d, int i)
 {
 	static const struct dev_keep keep[] = {
 		{ "policy_tcp", "--policy-tcp", "127.0.0.1:0" },
+		{ "milter_tcp", "--milter-tcp", "127.0.0.1:0" },
 		{ "health", "--health", "127.0.0.1:0" },
 	};
 	struct dev_child *c = &d->child[i];
@@ -229,7 +230,7 @@ static void
 print_ready(const struct dev *d)
 {
 	static const char *const keys[] = { "id", "policy_tcp", "policy_unix",
-	    "health", "pid" };
+	    "milter_tcp", "milter_unix", "health", "pid" };
 	json_t *nodes = json_array(), *o;
 	size_t k;
 	int i;

@@ -55,6 +55,8 @@ message_json(const struct api_call *c, const struct message *m)
 	set(o, "instance", e->instance);
 	set(o, "queue_id", e->queue_id);
 	set(o, "origin", e->origin);
+	if (e->after_acceptance)
+		json_object_set_new(o, "after_acceptance", json_true());
 	if (e->has_would)
 		set(o, "would", reply_info(e->would)->reason);
 	return o;

@@ -123,7 +123,7 @@ enum reason {
 	REASON_RECIPIENT_INVALID, REASON_RECIPIENT_DISABLED,
 	REASON_RECIPIENT_UNKNOWN, REASON_SENDER_SYNTAX,
 	REASON_RECIPIENT_SYNTAX, REASON_GREYLISTED, REASON_NO_SNAPSHOT,
-	REASON_INTERNAL,
+	REASON_INTERNAL, REASON_SPLIT, REASON_MTA_REFUSED,
 	REASONS
 };
 
@@ -191,6 +191,15 @@ struct verdict {
 void judge(const struct tables *t, const struct envelope *env,
     const struct want *keys, const struct facts *f, int64_t now_us,
     enum stage stage, struct verdict *out, struct trace *trace);
+
+/*
+ * The blocking policies, exceptions and anti-spoofing policies that could
+ * match this recipient by the header, whatever it will say, as one number: 0
+ * when there are none.  Recipients with the same number get the same from
+ * every policy about headers.  Users' own entries do not count.
+ */
+uint64_t judge_header_set(const struct tables *t, const struct envelope *env,
+    const struct want *keys, const struct facts *f, int64_t now_us);
 
 /* A part of the key as answers show it: precision without the labels. */
 int match_key_shown(const struct match *m, int part);

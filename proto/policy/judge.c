@@ -427,17 +427,10 @@ run_stages(struct run *r)
 		pass_two(r);
 }
 
-void
-judge(const struct tables *t, const struct envelope *env,
-    const struct want *keys, const struct facts *f, int64_t now_us,
-    enum stage stage, struct verdict *out, struct trace *trace)
+static void
+begin(struct judging *j, const struct tables *t, const struct envelope *env,
+    const struct want *keys, const struct facts *f, int64_t now_us)
 {
-	struct run r = { .v = out, .trace = trace, .stage = stage };
-	struct judging *j = &r.j;
-
-	memset(out, 0, sizeof(*out));
-	if (trace != NULL)
-		trace->n = 0;
 	j->t = t;
 	j->env = env;
 	j->keys = keys;
@@ -450,6 +443,39 @@ judge(const struct tables *t, const struct envelope *env,
 	    NULL;
 	j->sender_internal = env->sender.kind == ADDR_NULL ? j->authorized :
 	    tables_internal(t, addr_domain(&env->sender)) != NULL;
+}
+
+uint64_t
+judge_header_set(const struct tables *t, const struct envelope *env,
+    const struct want *keys, const struct facts *f, int64_t now_us)
+{
+	struct judging j = { .steps = 0 };
+	uint64_t set = 0;
+	size_t i;
+
+	begin(&j, t, env, keys, f, now_us);
+	match_begin(&j);
+	for (i = 0; i < t->header_rule_n && j.steps <= DECIDE_STEPS_MAX; i++) {
+		/* rules stand in order, so a chain of them names the set */
+		if (match_by_header(&j, &t->policies[t->header_rule[i]]))
+			set = (set ^ (t->header_rule[i] + 1)) *
+			    0x100000001b3 + 1;
+	}
+	return set;
+}
+
+void
+judge(const struct tables *t, const struct envelope *env,
+    const struct want *keys, const struct facts *f, int64_t now_us,
+    enum stage stage, struct verdict *out, struct trace *trace)
+{
+	struct run r = { .v = out, .trace = trace, .stage = stage };
+	struct judging *j = &r.j;
+
+	memset(out, 0, sizeof(*out));
+	if (trace != NULL)
+		trace->n = 0;
+	begin(j, t, env, keys, f, now_us);
 	if (any_fact_failed(keys, f))
 		refuse(&r, NULL, REASON_INTERNAL, LEVEL_SYSTEM);
 	else {

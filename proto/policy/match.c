@@ -420,6 +420,32 @@ match_is_open(struct judging *j, enum policy_type type,
 	return false;
 }
 
+/* Does the recipient's side of p hold, in one orientation? */
+static bool
+concerns_rcpt(struct judging *j, const struct policy *p, bool reverse)
+{
+	const struct target *to = reverse ? &p->from : &p->to;
+	char entry[ADDR_TEXT_MAX];
+	int prefix;
+	struct side s;
+	uint64_t gid;
+
+	if (!reverse && !conditions_hold(j, p, &prefix))
+		return false;
+	side_rcpt(j, &s);
+	return match_target(j, to, &s, entry, &gid) != NO_MATCH;
+}
+
+bool
+match_by_header(struct judging *j, const struct policy *p)
+{
+	j->steps++;
+	return (p->based_on & BASED_HEADER) != 0 && is_active(j, p) &&
+	    !(is_allow(p) && j->env->rcpt.ambiguous) &&
+	    (concerns_rcpt(j, p, false) ||
+	    (p->bidirectional && concerns_rcpt(j, p, true)));
+}
+
 bool
 match_rcpt_in_group(struct judging *j, uint64_t gid)
 {

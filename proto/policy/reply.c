@@ -58,6 +58,11 @@ static const struct reply_info catalogue[REASONS] = {
 	    "Temporary local problem [{id}]", "", "" },
 	[REASON_INTERNAL] = { "internal", 451, "4.3.0",
 	    "Temporary local problem [{id}]", "", "" },
+	[REASON_SPLIT] = { "split", 452, "4.5.3", "Too many recipients "
+	    "[{id}]", "", "" },
+	/* the text is the mail server's own, in the event */
+	[REASON_MTA_REFUSED] = { "mta_refused", 550, "5.0.0",
+	    "Refused by the mail server", "Refused by Mail Server", "" },
 };
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";

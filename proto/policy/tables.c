@@ -62,6 +62,7 @@ tables_free(struct tables **tp)
 	free(t->index);
 	for (i = 0; i < POLICY_TYPES; i++)
 		free(t->header_exception[i]);
+	free(t->header_rule);
 	free(t);
 	*tp = NULL;
 }

@@ -45,6 +45,9 @@ struct tables {
 	 * numbers of each type */
 	uint32_t *header_exception[POLICY_TYPES];
 	size_t header_exception_n[POLICY_TYPES];
+	/* all that can refuse by header, or keep from it: policy numbers */
+	uint32_t *header_rule;
+	size_t header_rule_n, header_rule_cap;
 	bool has_monitored, has_attributes;
 	bool finished;
 };

@@ -261,6 +261,20 @@ add_exception(struct tables *t, size_t policy)
 	t->header_exception_n[p->type]++;
 }
 
+static void
+add_header_rule(struct tables *t, size_t policy)
+{
+	const struct policy *p = &t->policies[policy];
+
+	if ((p->based_on & BASED_HEADER) == 0 ||
+	    (p->type != POLICY_BLOCKED_SENDERS &&
+	    p->type != POLICY_ANTI_SPOOFING))
+		return;
+	t->header_rule = xgrow(t->header_rule, &t->header_rule_cap,
+	    t->header_rule_n + 1, sizeof(uint32_t));
+	t->header_rule[t->header_rule_n++] = (uint32_t)policy;
+}
+
 int
 tables_index_policies(struct tables *t, struct diag *why)
 {
@@ -281,6 +295,7 @@ tables_index_policies(struct tables *t, struct diag *why)
 		if (p->action == ACTION_TAKE_NO_ACTION &&
 		    (p->based_on & BASED_HEADER) != 0)
 			add_exception(t, i);
+		add_header_rule(t, i);
 		t->has_monitored |= p->monitor;
 		t->has_attributes |= p->from.kind == TARGET_ATTRIBUTE ||
 		    p->to.kind == TARGET_ATTRIBUTE;

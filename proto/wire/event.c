@@ -60,6 +60,7 @@ event_encode(const struct event *e, struct buf *out)
 	m.would = (uint32_t)e->would;
 	m.reply_code = (uint32_t)e->reply_code;
 	m.repeats = e->repeats == 0 ? 1 : e->repeats;
+	m.after_acceptance = e->after_acceptance;
 	pb_pack(&m, out);
 }
 
@@ -87,6 +88,7 @@ take_numbers(const Postern__Event *m, struct event *out)
 	out->would = (enum reason)m->would;
 	out->reply_code = (int)m->reply_code;
 	out->repeats = m->repeats;
+	out->after_acceptance = m->after_acceptance;
 }
 
 int

@@ -34,7 +34,10 @@ struct event {
 	char header_from[ADDR_TEXT_MAX];
 	char client_ip[52], client_name[256], helo[256], sasl_user[256];
 	char instance[128], queue_id[64];
-	char origin[8];			/* "gateway" */
+	char origin[8];			/* "gateway"; "mta": its own refusal */
+	bool after_acceptance;		/* taken out of a message that the
+					 * client was told is accepted: the
+					 * reply is what it would have been */
 	uint32_t repeats;		/* equal ones folded into this; 1 */
 };
 

@@ -4,7 +4,7 @@
  */
 #include "tests/unit/node_fixture.h"
 
-#include "node/decide.h"
+#include "node/policy_front.h"
 
 struct room {
 	struct fixture *x;
@@ -37,10 +37,10 @@ teardown(void **state)
 	return fixture_teardown(state);
 }
 
-static struct policy_value
+static struct value
 value(const char *s)
 {
-	return (struct policy_value){ s, s == NULL ? 0 : strlen(s) };
+	return (struct value){ s, s == NULL ? 0 : strlen(s) };
 }
 
 static struct policy_request
@@ -55,11 +55,11 @@ request(const char *from, const char *to)
 
 static void
 ask(const struct decide_conf *conf, struct ruleset *r,
-    const struct policy_request *q, struct answer *a)
+    const struct policy_request *q, struct policy_answered *a)
 {
 	struct decider *d = decide_new(conf, &room.m);
 
-	decide_answer(d, r, q, a);
+	policy_answer(d, r, q, "local", a);
 	if (a->event != NULL) {
 		static struct event kept;
 
@@ -71,7 +71,7 @@ ask(const struct decide_conf *conf, struct ruleset *r,
 
 /* Does action begin with want, and carry the event's id? */
 static void
-expect(const char *name, const struct answer *a, const char *want)
+expect(const char *name, const struct policy_answered *a, const char *want)
 {
 	if (strncmp(a->action, want, strlen(want)) != 0)
 		fail_msg("%s: \"%s\", not \"%s\"", name, a->action, want);
@@ -112,7 +112,7 @@ request_gives_the_action_of_its_verdict(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct policy_request q = request(t[i].from, t[i].to);
-		struct answer a;
+		struct policy_answered a;
 
 		ask(&conf, room.r, &q, &a);
 		expect(t[i].from, &a, t[i].want);
@@ -136,7 +136,7 @@ request_of_another_state_goes_on_uncounted(void **state)
 	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		struct policy_request q = request("a@bad.example",
 		    "al@acme.example");
-		struct answer a;
+		struct policy_answered a;
 
 		q.protocol_state = value(states[i]);
 		ask(&conf, room.r, &q, &a);
@@ -166,7 +166,7 @@ refusal_is_told_as_enforcement_says(void **state)
 		struct decide_conf conf = { .enforcement = t[i].e };
 		struct policy_request q = request("a@bad.example",
 		    "al@acme.example");
-		struct answer a;
+		struct policy_answered a;
 
 		ask(&conf, room.r, &q, &a);
 		expect("enforcement", &a, t[i].want);
@@ -197,7 +197,7 @@ fault_inside_is_never_a_5xx(void **state)
 		    .bootstrap = t[i].bootstrap };
 		struct policy_request q = request("a@bad.example",
 		    "al@acme.example");
-		struct answer a;
+		struct policy_answered a;
 
 		/* a request that cannot be decided: no sender was sent */
 		if (t[i].has_rules)
@@ -215,7 +215,7 @@ monitored_policy_reports_and_lets_pass(void **state)
 {
 	struct policy_request q = request("a@odd.example", "al@acme.example");
 	struct decide_conf conf = { 0 };
-	struct answer a;
+	struct policy_answered a;
 
 	(void)state;
 	ask(&conf, room.r, &q, &a);
@@ -232,7 +232,7 @@ event_tells_the_whole_refusal(void **state)
 {
 	struct policy_request q = request("a@bad.example", "AL@acme.example");
 	struct decide_conf conf = { 0 };
-	struct answer a;
+	struct policy_answered a;
 
 	(void)state;
 	ask(&conf, room.r, &q, &a);
@@ -254,22 +254,22 @@ question_asked_again_keeps_its_id_and_makes_no_event(void **state)
 	struct policy_request q = request("a@bad.example", "al@acme.example");
 	struct decide_conf conf = { 0 };
 	struct decider *d = decide_new(&conf, &room.m);
-	struct answer first, again;
+	struct policy_answered first, again;
 
 	(void)state;
-	decide_answer(d, room.r, &q, &first);
+	policy_answer(d, room.r, &q, "local", &first);
 	assert_non_null(first.event);
-	decide_answer(d, room.r, &q, &again);
+	policy_answer(d, room.r, &q, "local", &again);
 	assert_null(again.event);
 	assert_string_equal(first.action, again.action);
 	q.instance = value("1.2.4");
-	decide_answer(d, room.r, &q, &again);
+	policy_answer(d, room.r, &q, "local", &again);
 	assert_non_null(again.event);
 	assert_string_not_equal(first.action, again.action);
 	q.instance = value("");
-	decide_answer(d, room.r, &q, &again);
+	policy_answer(d, room.r, &q, "local", &again);
 	assert_non_null(again.event);
-	decide_answer(d, room.r, &q, &again);
+	policy_answer(d, room.r, &q, "local", &again);
 	assert_non_null(again.event);
 	decide_free(&d);
 }

@@ -1,0 +1,50 @@
+/*
+ * decide_impl.h - what decide.c and decide_event.c share; nobody else.
+ */
+#ifndef NODE_DECIDE_IMPL_H
+#define NODE_DECIDE_IMPL_H
+
+#include "node/decide.h"
+#include "proto/policy/reply.h"
+
+#define DECIDE_RECENT 4096	/* a power of two */
+
+/* A refusal given lately, found again by instance, sender and recipient. */
+struct decide_recent {
+	uint8_t hash[16];
+	uint64_t at_ms;			/* 0: empty */
+	enum reason reason;
+	char id[REPLY_ID_LEN + 1];
+};
+
+struct decider {
+	struct decide_conf conf;
+	struct metrics *m;
+	struct stages *stages;
+	struct settings defaults;
+	struct want want;
+	struct facts facts;
+	struct buf scratch;
+	struct envelope env;
+	struct addr header_base[DECIDE_HEADERS_MAX];
+	char host[ADDR_DOMAIN_MAX + 1];
+	struct event event;
+	struct decide_recent recent[DECIDE_RECENT];
+	uint64_t complained_ms;
+};
+
+/* v as text of at most cap - 1 bytes of valid UTF-8 without controls. */
+void decide_put_value(char *out, size_t cap, const struct value *v);
+
+/*
+ * Find or take the slot of this question; true when it was asked before with
+ * the same outcome.  id gets its id in any case.
+ */
+bool decide_asked_before(struct decider *d, const struct question *q,
+    enum reason reason, char id[REPLY_ID_LEN + 1]);
+
+/* Fill d->event with what q and d->env say of the message. */
+void decide_describe(struct decider *d, const struct ruleset *r,
+    const struct question *q);
+
+#endif

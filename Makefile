@@ -196,7 +196,7 @@ bench-full: all $(BENCH)	## measure at full size
 soak: all $(BENCH)		## run under load until stopped
 	$(Q)$(if $(BENCH),$(BENCH) --soak,echo "bench/ has no sources" >&2; false)
 
-demo: all			## a controller, nodes and a mail server to try
+demo: deps			## a controller, nodes and a mail server to try
 	$(Q)deploy/demo/run.sh
 
 deps:				## install what building and testing need
@@ -207,10 +207,12 @@ install: all			## install to DESTDIR and PREFIX
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 LICENSE $(wildcard README.md CHANGES.md) \
 	    $(DESTDIR)$(PREFIX)/share/doc/postern
-	$(if $(wildcard deploy/systemd/*.service),\
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && \
-	install -m 644 $(wildcard deploy/systemd/*.*) \
-	    $(DESTDIR)$(PREFIX)/lib/systemd/system)
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in deploy/systemd/*.service; do \
+	    sed 's|/usr/local/|$(PREFIX)/|' $$unit \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} && \
+	    chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || \
+	    exit; done
 
 VERSION = $(shell sed -n 's/^.define VERSION "\(.*\)"$$/\1/p' proto/base/conf.c)
 dist:				## a source archive of the last commit

@@ -2,21 +2,41 @@
 # deps.sh - install what Postern needs to be built, tested and shown on
 # Debian 12; quick and silent when all of it is there.
 #
+# usage: deploy/deps.sh [build | containers]
+#
+# With "build", what building needs alone; with "containers", what building
+# and running the images needs.
+#
 # Postfix is wanted for its programs alone: the tests run it in folders of
 # their own.  So it is installed without a configuration and is not started,
 # and one that is here already is left as it is.
 set -eu
 
-packages="build-essential pkg-config clang-14 libclang-rt-14-dev
-	libzmq3-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
-	libleveldb-dev libsodium-dev libcmocka-dev libuv1-dev
-	libmicrohttpd-dev libjansson-dev libyaml-dev libidn2-dev
-	libunistring-dev libpsl-dev libcurl4-openssl-dev universal-ctags
-	python3 curl postfix swaks gcovr strace iproute2 util-linux openssl
-	e2fsprogs procps"
+packages="build-essential pkg-config libzmq3-dev libprotobuf-c-dev
+	protobuf-c-compiler protobuf-compiler libleveldb-dev libsodium-dev
+	libuv1-dev libmicrohttpd-dev libjansson-dev libyaml-dev libidn2-dev
+	libunistring-dev libpsl-dev libcurl4-openssl-dev"
+testing="clang-14 libclang-rt-14-dev libcmocka-dev universal-ctags python3
+	curl postfix swaks gcovr strace iproute2 util-linux openssl e2fsprogs
+	procps"
 # name and the oldest version that will do; libsodium for its security fix
 versions="libzmq3-dev:4.3.4 libprotobuf-c-dev:1.4.1 libleveldb-dev:1.23
-	libsodium-dev:1.0.18-1+deb12u1 libcmocka-dev:1.1.5"
+	libsodium-dev:1.0.18-1+deb12u1"
+case ${1:-} in
+"")
+	packages="$packages $testing"
+	versions="$versions libcmocka-dev:1.1.5"
+	;;
+build) ;;
+containers)
+	packages="docker.io docker-compose debootstrap iptables python3"
+	versions=
+	;;
+*)
+	echo "usage: deploy/deps.sh [build | containers]" >&2
+	exit 2
+	;;
+esac
 policy=/usr/sbin/policy-rc.d
 guarded=no
 log=

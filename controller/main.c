@@ -16,6 +16,7 @@
 #include "controller/http/api.h"
 #include "controller/keeper.h"
 #include "controller/messages/messages.h"
+#include "proto/base/ballast.h"
 #include "proto/base/clock.h"
 #include "proto/base/conf.h"
 #include "proto/base/err.h"
@@ -228,6 +229,7 @@ start(struct controller *c, struct diag *why)
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/messages", c->conf.dir);
+	ballast_use(c->conf.dir);
 	if ((rc = store_open(&c->store, c->conf.dir, why)) < 0 ||
 	    (rc = auth_open(&c->auth, c->store, c->conf.dir, why)) < 0 ||
 	    (rc = load_keys(c, why)) < 0 ||
@@ -252,7 +254,9 @@ start(struct controller *c, struct diag *why)
 		return rc;
 	if ((rc = httpd_start(&c->httpd, &http, on_request, c, why)) < 0)
 		return rc;
-	return healthcheck_note(c->conf.dir, httpd_url(c->httpd), why);
+	rc = healthcheck_note(c->conf.dir, httpd_url(c->httpd), why);
+	ballast_keep(c->conf.dir);
+	return rc;
 }
 
 static int

@@ -12,6 +12,7 @@
 
 #include "proto/base/err.h"
 #include "proto/base/file.h"
+#include "proto/base/log.h"
 #include "proto/wire/keys.h"
 
 void
@@ -74,15 +75,68 @@ write_acked(const char *dir, const struct chain *c, struct diag *why)
 	return file_write(path, text, strlen(text), 0600, why);
 }
 
+/* What the database says of its last batch. */
+static int
+read_chain(struct db *db, struct chain *out, struct diag *why)
+{
+	struct bytes in;
+	struct buf meta;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	buf_init(&meta, 0);
+	rc = db_get(db, NULL, "m", 1, true, &meta, why);
+	if (rc == 0) {
+		in = bytes_of(meta.data, meta.len);
+		out->seq = bytes_u64(&in);
+		if (in.n == CHAIN_LEN)
+			memcpy(out->hash, in.p, CHAIN_LEN);
+		else
+			rc = diag_set(why, ERR_CORRUPT,
+			    "the store's chain is malformed");
+	} else if (rc == ERR_NOENT)
+		rc = 0;
+	buf_fini(&meta);
+	return rc;
+}
+
+/*
+ * After a failed write: open the database again.  When the batch of that
+ * write is there after all, memory is behind the disk, and only a start
+ * mends that.
+ */
+static int
+recover(struct db *db, const struct chain *chain, struct diag *why)
+{
+	struct chain found;
+	int rc;
+
+	if (!db_has_failed(db))
+		return 0;
+	if ((rc = db_reopen(db, why)) < 0 ||
+	    (rc = read_chain(db, &found, why)) < 0)
+		return rc;
+	if (found.seq == chain->seq)
+		return 0;
+	db_fail(db);
+	return diag_set(why, ERR_IO, "a change that was refused when the disk "
+	    "failed is on it after all: start the controller again");
+}
+
 int
 txn_commit(struct txn *t, struct db *db, const char *dir,
     struct chain *chain, struct diag *why)
 {
 	struct chain next = { .seq = chain->seq + 1 };
+	struct diag late;
 	struct buf meta;
 	int rc;
 
 	crypto_generichash_final(&t->hash, next.hash, CHAIN_LEN);
+	if ((rc = recover(db, chain, why)) < 0) {
+		txn_abort(t);
+		return rc;
+	}
 	buf_init(&meta, 0);
 	buf_put_u64(&meta, next.seq);
 	buf_put(&meta, next.hash, CHAIN_LEN);
@@ -90,7 +144,10 @@ txn_commit(struct txn *t, struct db *db, const char *dir,
 	rc = db_write(db, t->batch, true, why);
 	if (rc == 0) {
 		*chain = next;
-		rc = write_acked(dir, chain, why);
+		/* the batch stands; that it does is named again with the
+		 * next one */
+		if (write_acked(dir, chain, &late) < 0)
+			log_error("store.acked", F_S("reason", late.text));
 	}
 	buf_fini(&meta);
 	txn_abort(t);
@@ -124,24 +181,8 @@ chain_load(struct db *db, const char *dir, struct chain *out,
     struct diag *why)
 {
 	struct chain acked;
-	struct bytes in;
-	struct buf meta;
-	int rc;
+	int rc = read_chain(db, out, why);
 
-	memset(out, 0, sizeof(*out));
-	buf_init(&meta, 0);
-	rc = db_get(db, NULL, "m", 1, true, &meta, why);
-	if (rc == 0) {
-		in = bytes_of(meta.data, meta.len);
-		out->seq = bytes_u64(&in);
-		if (in.n == CHAIN_LEN)
-			memcpy(out->hash, in.p, CHAIN_LEN);
-		else
-			rc = diag_set(why, ERR_CORRUPT,
-			    "the store's chain is malformed");
-	} else if (rc == ERR_NOENT)
-		rc = 0;
-	buf_fini(&meta);
 	if (rc < 0 || (rc = read_acked(dir, &acked, why)) < 0)
 		return rc;
 	if (acked.seq > out->seq || (acked.seq == out->seq &&

@@ -25,6 +25,7 @@
 #include "node/sets.h"
 #include "node/spool.h"
 #include "node/sync.h"
+#include "proto/base/ballast.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
@@ -419,9 +420,14 @@ node_run(const struct node_conf *conf, struct diag *why)
 	pthread_mutex_init(&n->slot_lock, NULL);
 	uv_loop_init(&n->loop);
 	if ((rc = file_mkdirs(conf->dir, 0700, why)) == 0 &&
-	    (rc = file_lock_dir(conf->dir, &n->lock_fd, why)) == 0 &&
-	    (rc = start_parts(n, why)) == 0 && (rc = announce(n, why)) == 0)
-		uv_run(&n->loop, UV_RUN_DEFAULT);
+	    (rc = file_lock_dir(conf->dir, &n->lock_fd, why)) == 0) {
+		ballast_use(conf->dir);
+		if ((rc = start_parts(n, why)) == 0)
+			rc = announce(n, why);
+		ballast_keep(conf->dir);
+		if (rc == 0)
+			uv_run(&n->loop, UV_RUN_DEFAULT);
+	}
 	stop_parts(n);
 	if (rc == 0)
 		log_info("node.stopped");

@@ -64,6 +64,7 @@ exit_of_status(long status)
 	case 404: return CLI_NOT_FOUND;
 	case 409: return CLI_CONFLICT;
 	case 413: case 422: return CLI_INVALID;
+	case 507: return CLI_DIFFERS;
 	default: return CLI_UNREACHABLE;
 	}
 }

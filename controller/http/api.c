@@ -63,6 +63,12 @@ api_fail(struct api_call *c, int err, const struct diag *why)
 	case ERR_VERSION:
 		api_error(c, 422, "invalid_policy", "%s", why->text);
 		break;
+	case ERR_FULL:
+		log_error("api.failed", F_S("path", c->req->path),
+		    F_S("reason", why->text));
+		api_error(c, 507, "disk_full", "the controller's disk is full; "
+		    "nothing was changed: make room there, then try again");
+		break;
 	default:
 		log_error("api.failed", F_S("path", c->req->path),
 		    F_S("reason", why->text));

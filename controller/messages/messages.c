@@ -102,6 +102,7 @@ messages_open(struct messages **out, const char *dir, struct diag *why)
 
 	*out = NULL;
 	pthread_mutex_init(&m->lock, NULL);
+	pthread_rwlock_init(&m->use, NULL);
 	/* no DB_PARANOID: the zeroed tail of a write that nobody was told of
 	 * would keep the only copy shut */
 	err = db_open(&m->db, dir, DB_CREATE, why);
@@ -126,6 +127,7 @@ messages_close(struct messages **mp)
 		return;
 	db_close(&m->db);
 	pthread_mutex_destroy(&m->lock);
+	pthread_rwlock_destroy(&m->use);
 	free(m);
 	*mp = NULL;
 }
@@ -313,6 +315,23 @@ put_locked(struct put *p, const struct events *e, uint64_t *upto,
 	return err;
 }
 
+/* After a failed write: what stands on the disk counts. */
+static int
+reopen(struct messages *m, struct diag *why)
+{
+	struct key k;
+	int err;
+
+	if (!db_has_failed(m->db))
+		return 0;
+	pthread_rwlock_wrlock(&m->use);
+	key_begin(&k, 'N');
+	if ((err = db_reopen(m->db, why)) == 0)
+		err = get_numbers(m, &k, &m->rows, 1, why);
+	pthread_rwlock_unlock(&m->use);
+	return err;
+}
+
 int
 messages_put(struct messages *m, const char *node, const struct events *e,
     int64_t now_us, uint64_t *upto, size_t *refused, struct diag *why)
@@ -327,10 +346,14 @@ messages_put(struct messages *m, const char *node, const struct events *e,
 	    e->first_seq > UINT64_MAX - e->n)
 		return diag_set(why, ERR_INVAL,
 		    "events: a node name or sequence out of range");
+	if ((err = reopen(m, why)) < 0)
+		return err;
 	p.batch = db_batch_new();
+	pthread_rwlock_rdlock(&m->use);
 	pthread_mutex_lock(&m->lock);
 	err = put_locked(&p, e, upto, &bad, why);
 	pthread_mutex_unlock(&m->lock);
+	pthread_rwlock_unlock(&m->use);
 	db_batch_free(&p.batch);
 	free(p.count);
 	free(p.place);
@@ -350,7 +373,9 @@ messages_watermark(struct messages *m, const char *node,
 	if (strlen(node) > MESSAGES_NODE_MAX)
 		return 0;
 	key_watermark(&k, node, spool_id);
+	pthread_rwlock_rdlock(&m->use);
 	err = get_numbers(m, &k, seq, 1, why);
+	pthread_rwlock_unlock(&m->use);
 	if (*seq > 0)
 		--*seq;
 	return err;
@@ -456,13 +481,16 @@ int
 messages_expire(struct messages *m, int64_t before_us, size_t max,
     size_t *deleted, struct diag *why)
 {
-	struct db_iter *it = db_iter_new(m->db, NULL);
+	struct db_iter *it;
 	int err;
 
 	*deleted = 0;
+	pthread_rwlock_rdlock(&m->use);
+	it = db_iter_new(m->db, NULL);
 	err = expire_rows(m, it, before_us, max, deleted, why);
 	if (err == 0 && *deleted < max)
 		err = expire_counts(m, it, day_of(before_us), why);
 	db_iter_free(&it);
+	pthread_rwlock_unlock(&m->use);
 	return err;
 }

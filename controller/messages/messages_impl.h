@@ -18,6 +18,7 @@
 
 struct messages {
 	struct db *db;
+	pthread_rwlock_t use;	/* taken before lock; to write: to reopen */
 	pthread_mutex_t lock;	/* one writer: counters are read and raised */
 	uint64_t rows;		/* guarded by lock */
 };

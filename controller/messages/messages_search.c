@@ -266,6 +266,7 @@ messages_search(struct messages *m, const struct message_query *q,
 	memset(out, 0, sizeof(*out));
 	buf_init(&w.value, 0);
 	w.row = xcalloc(1, sizeof(*w.row));
+	pthread_rwlock_rdlock(&m->use);
 	if ((err = walk_begin(&w, q, why)) != 0)
 		goto out;
 	for (; walk_place(&w, q->since_us, &place); db_iter_prev(w.it)) {
@@ -288,6 +289,7 @@ out:
 	if (err == ERR_NOENT)
 		err = 0;
 	walk_end(&w);
+	pthread_rwlock_unlock(&m->use);
 	return err;
 }
 
@@ -355,13 +357,15 @@ int
 messages_top(struct messages *m, int64_t since_us, struct message_top *out,
     size_t limit, size_t *n, struct diag *why)
 {
-	struct db_iter *it = db_iter_new(m->db, NULL);
 	struct message_top cur = { .users = 0 };
+	struct db_iter *it;
 	char user[ADDR_TEXT_MAX] = "";
 	uint16_t day, from_day = day_of(since_us);
 	int err;
 
 	*n = 0;
+	pthread_rwlock_rdlock(&m->use);
+	it = db_iter_new(m->db, NULL);
 	for (db_iter_seek(it, "T", 1); db_iter_valid(it); db_iter_next(it)) {
 		struct bytes k = db_iter_key(it), v = db_iter_value(it);
 		const char *s, *u;
@@ -390,5 +394,6 @@ messages_top(struct messages *m, int64_t since_us, struct message_top *out,
 	top_offer(out, limit, n, &cur);
 	err = db_iter_error(it, why);
 	db_iter_free(&it);
+	pthread_rwlock_unlock(&m->use);
 	return err;
 }

@@ -3,12 +3,15 @@
  */
 #include "proto/base/db.h"
 
+#include <inttypes.h>
 #include <leveldb/c.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "proto/base/err.h"
+#include "proto/base/file.h"
 
 #define CACHE_BYTES ((size_t)16 << 20)
 #define WRITE_BUFFER_BULK ((size_t)32 << 20)
@@ -16,7 +19,9 @@
 #define BLOOM_BITS 10
 
 struct db {
-	leveldb_t *db;
+	leveldb_t *db;		/* NULL: could not be opened again */
+	char *dir;
+	atomic_bool failed;
 	leveldb_options_t *options;
 	leveldb_cache_t *cache;
 	leveldb_filterpolicy_t *bloom;		/* or NULL */
@@ -97,6 +102,7 @@ db_open(struct db **out, const char *dir, int flags, struct diag *why)
 		return diag_set(why, ERR_NOENT, "database %s is not there",
 		    dir);
 	d = xcalloc(1, sizeof(*d));
+	d->dir = xstrdup(dir);
 	set_options(d, flags);
 	d->db = leveldb_open(d->options, dir, &err);
 	if (err != NULL) {
@@ -124,8 +130,53 @@ db_close(struct db **dp)
 	leveldb_readoptions_destroy(d->verify);
 	leveldb_writeoptions_destroy(d->write);
 	leveldb_writeoptions_destroy(d->sync);
+	free(d->dir);
 	free(d);
 	*dp = NULL;
+}
+
+bool
+db_has_failed(const struct db *d)
+{
+	return atomic_load(&d->failed);
+}
+
+void
+db_fail(struct db *d)
+{
+	atomic_store(&d->failed, true);
+}
+
+int
+db_reopen(struct db *d, struct diag *why)
+{
+	char *err = NULL;
+	uint64_t room;
+	int rc = file_free_space(d->dir, &room, why);
+
+	if (rc < 0)
+		return rc;
+	if (room < DB_ROOM)
+		return diag_set(why, ERR_FULL, "%s: the disk is full: %" PRIu64
+		    " MB are free, %" PRIu64 " are needed to go on", d->dir,
+		    room >> 20, DB_ROOM >> 20);
+	if (d->db != NULL)
+		leveldb_close(d->db);
+	leveldb_options_set_error_if_exists(d->options, 0);
+	d->db = leveldb_open(d->options, d->dir, &err);
+	if (err != NULL) {
+		d->db = NULL;
+		return map_error(err, d->dir, why);
+	}
+	atomic_store(&d->failed, false);
+	return 0;
+}
+
+static int
+not_open(const struct db *d, struct diag *why)
+{
+	return diag_set(why, ERR_IO, "%s: closed after a failed write",
+	    d->dir);
 }
 
 int
@@ -136,6 +187,8 @@ db_get(struct db *d, const struct db_view *view, const void *key,
 	char *err = NULL, *val;
 	size_t len;
 
+	if (d->db == NULL)
+		return not_open(d, why);
 	if (view != NULL)
 		o = verify ? view->verify : view->read;
 	val = leveldb_get(d->db, o, key, key_len, &len, &err);
@@ -201,8 +254,13 @@ db_write(struct db *d, const struct db_batch *b, bool sync,
 {
 	char *err = NULL;
 
+	if (d->db == NULL || atomic_load(&d->failed))
+		return not_open(d, why);
 	leveldb_write(d->db, sync ? d->sync : d->write, b->b, &err);
-	return err == NULL ? 0 : map_error(err, "writing", why);
+	if (err == NULL)
+		return 0;
+	atomic_store(&d->failed, true);
+	return map_error(err, "writing", why);
 }
 
 struct db_view *
@@ -210,7 +268,7 @@ db_view_new(struct db *d)
 {
 	struct db_view *v = xcalloc(1, sizeof(*v));
 
-	v->s = leveldb_create_snapshot(d->db);
+	v->s = d->db == NULL ? NULL : leveldb_create_snapshot(d->db);
 	v->read = leveldb_readoptions_create();
 	leveldb_readoptions_set_snapshot(v->read, v->s);
 	v->verify = leveldb_readoptions_create();
@@ -226,7 +284,8 @@ db_view_free(struct db *d, struct db_view **v)
 		return;
 	leveldb_readoptions_destroy((*v)->read);
 	leveldb_readoptions_destroy((*v)->verify);
-	leveldb_release_snapshot(d->db, (*v)->s);
+	if ((*v)->s != NULL)
+		leveldb_release_snapshot(d->db, (*v)->s);
 	free(*v);
 	*v = NULL;
 }
@@ -241,7 +300,8 @@ db_iter_new(struct db *d, const struct db_view *view)
 	leveldb_readoptions_set_fill_cache(i->options, 0);
 	if (view != NULL)
 		leveldb_readoptions_set_snapshot(i->options, view->s);
-	i->it = leveldb_create_iterator(d->db, i->options);
+	i->it = d->db == NULL ? NULL :
+	    leveldb_create_iterator(d->db, i->options);
 	return i;
 }
 
@@ -250,7 +310,8 @@ db_iter_free(struct db_iter **i)
 {
 	if (*i == NULL)
 		return;
-	leveldb_iter_destroy((*i)->it);
+	if ((*i)->it != NULL)
+		leveldb_iter_destroy((*i)->it);
 	leveldb_readoptions_destroy((*i)->options);
 	free(*i);
 	*i = NULL;
@@ -259,25 +320,28 @@ db_iter_free(struct db_iter **i)
 void
 db_iter_first(struct db_iter *i)
 {
-	leveldb_iter_seek_to_first(i->it);
+	if (i->it != NULL)
+		leveldb_iter_seek_to_first(i->it);
 }
 
 void
 db_iter_last(struct db_iter *i)
 {
-	leveldb_iter_seek_to_last(i->it);
+	if (i->it != NULL)
+		leveldb_iter_seek_to_last(i->it);
 }
 
 void
 db_iter_seek(struct db_iter *i, const void *key, size_t key_len)
 {
-	leveldb_iter_seek(i->it, key, key_len);
+	if (i->it != NULL)
+		leveldb_iter_seek(i->it, key, key_len);
 }
 
 bool
 db_iter_valid(const struct db_iter *i)
 {
-	return leveldb_iter_valid(i->it);
+	return i->it != NULL && leveldb_iter_valid(i->it);
 }
 
 void
@@ -315,6 +379,9 @@ db_iter_error(const struct db_iter *i, struct diag *why)
 {
 	char *err = NULL;
 
+	if (i->it == NULL)
+		return diag_set(why, ERR_IO, "scanning: closed after a "
+		    "failed write");
 	leveldb_iter_get_error(i->it, &err);
 	return err == NULL ? 0 : map_error(err, "scanning", why);
 }

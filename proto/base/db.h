@@ -3,8 +3,10 @@
  *
  * The one place that includes leveldb/c.h.  A database belongs to one
  * process; gets and writes may come from any thread, a batch or an iterator
- * belongs to one.  A write error is sticky in LevelDB: after one, close and
- * open again.
+ * belongs to one.  After a write that failed LevelDB must not be written to:
+ * some errors stay, and behind half a record in its log it would put others
+ * that it cannot read again.  db_write() refuses from then on; db_reopen()
+ * ends that.
  */
 #ifndef BASE_DB_H
 #define BASE_DB_H
@@ -51,9 +53,25 @@ void db_batch_put(struct db_batch *b, const void *key, size_t key_len,
 void db_batch_del(struct db_batch *b, const void *key, size_t key_len);
 size_t db_batch_bytes(const struct db_batch *b);	/* keys and values */
 
-/* Write all of b or nothing; sync waits for the disk.  0, ERR_FULL, ERR_IO. */
+/*
+ * Write all of b or nothing; sync waits for the disk.  0, ERR_FULL, ERR_IO.
+ * What an error was said of may still be there after db_reopen(), whole.
+ */
 int db_write(struct db *db, const struct db_batch *b, bool sync,
     struct diag *why);
+
+/* Has a write failed since it was opened?  db_fail() says that one has. */
+bool db_has_failed(const struct db *db);
+void db_fail(struct db *db);
+
+/*
+ * Close and open again after a failed write.  No other call may run
+ * meanwhile, no view or iterator be left.  0; ERR_FULL while less than
+ * DB_ROOM is free on the disk, as LevelDB writes when it opens: all stays as
+ * it was; else what db_open() says, and all but this fails until it succeeds.
+ */
+#define DB_ROOM ((uint64_t)12 << 20)
+int db_reopen(struct db *db, struct diag *why);
 
 /* What the database holds now, unchanged by later writes.  It keeps files
  * alive that a later compaction would remove. */

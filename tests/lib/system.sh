@@ -29,6 +29,10 @@ cleanup() {
 	for ((i = ${#started[@]} - 1; i >= 0; i--)); do
 		stop "${started[i]}"
 	done
+	cut -d' ' -f2 /proc/mounts | grep -F "$dir/" | sort -r |
+	    while read -r i; do
+		umount "$i"
+	done
 	rm -rf "$dir"
 }
 trap cleanup EXIT

@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -217,6 +219,61 @@ db_with_a_flipped_bit_gives_no_wrong_value(void **state)
 	assert_true(corrupt > 0);
 }
 
+/* A write that the file system cuts amid a record: files may not grow. */
+static int
+write_cut(struct db *db)
+{
+	struct rlimit was, small;
+	struct db_batch *b = db_batch_new();
+	char *val = calloc(1, 200000);
+	int rc;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &was);
+	small = was;
+	small.rlim_cur = 100000;
+	db_batch_put(b, "cut", 3, val, 200000);
+	setrlimit(RLIMIT_FSIZE, &small);
+	rc = db_write(db, b, true, NULL);
+	setrlimit(RLIMIT_FSIZE, &was);
+	db_batch_free(&b);
+	free(val);
+	return rc;
+}
+
+static void
+db_after_a_failed_write_takes_none_until_it_is_opened_again(void **state)
+{
+	struct fixture *f = *state;
+	struct db_batch *b = db_batch_new();
+	char key[16], val[64];
+	int i;
+
+	put(f->db, "a", "1");
+	assert_false(db_has_failed(f->db));
+	assert_true(write_cut(f->db) < 0);
+	assert_true(db_has_failed(f->db));
+	db_batch_put(b, "b", 1, "2", 1);
+	assert_int_equal(db_write(f->db, b, true, NULL), ERR_IO);
+	assert_int_equal(get(f->db, NULL, "a", val), 0);
+	assert_int_equal(db_reopen(f->db, NULL), 0);
+	assert_false(db_has_failed(f->db));
+	for (i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		put(f->db, key, "after");
+	}
+	db_close(&f->db);
+	/* behind half a record they could not all be read */
+	assert_int_equal(db_open(&f->db, f->path, 0, NULL), 0);
+	for (i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		assert_int_equal(get(f->db, NULL, key, val), 0);
+	}
+	assert_int_equal(get(f->db, NULL, "a", val), 0);
+	assert_int_equal(get(f->db, NULL, "cut", val), ERR_NOENT);
+	db_batch_free(&b);
+}
+
 int
 main(void)
 {
@@ -229,6 +286,9 @@ main(void)
 		    db_iter_walks_both_ways_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    db_open_by_a_second_process_is_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    db_after_a_failed_write_takes_none_until_it_is_opened_again,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    db_open_of_what_is_not_there_or_is_already_says_so,
 		    setup, teardown),

@@ -45,3 +45,21 @@ expect controller_explains_a_message_file 1 "$postern" explain \
 same controller_reads_its_header_from "$(json \
     '(j["header"]["addresses"], j["header"]["malformed"])' "$dir/out")" \
     '[["al@x.example", "b@y.example"], true]'
+
+# Where the domain is local to Postfix, "%" and "!" in front of it route on;
+# the node sees an internal recipient.  That such mail of a stranger goes no
+# further is Postfix's own relay restriction, which therefore stays.
+start_postfix 'mydestination = acme.example' 'relay_domains =' \
+    'local_transport = discard:' 'local_recipient_maps =' \
+    "smtpd_recipient_restrictions = `
+    `warn_if_reject check_policy_service inet:${node_tcp[0]}"
+# routed ADDRESS: the reply to a stranger who writes to it
+routed() {
+	smtp --mail-from x@out.example --to "$1" |
+	    json 'list(j["rcpt"].values())[0]'
+}
+same routed_by_percent_is_refused "$(routed al%y.example@acme.example)" 554
+same routed_by_bang_is_refused "$(routed y.example!al@acme.example)" 554
+same routed_by_quoted_at_is_refused "$(routed \
+    '"al@y.example"@acme.example')" 554
+same not_routed_is_accepted "$(routed al@acme.example)" 250

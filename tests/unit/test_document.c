@@ -15,6 +15,11 @@
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 
+#define NAMED(name) "policies:\n  - {id: p, type: blocked_senders, " \
+	"narrative: n, action: block_sender, from: {display_name: " name \
+	"}, to: internal}\n"
+#define X32 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X128 X32 X32 X32 X32
 #define POLICY(extra) "policies:\n  - {id: p, type: blocked_senders, " \
 	"narrative: n, action: block_sender, from: external, to: internal" \
 	extra "}\n"
@@ -124,6 +129,10 @@ document_with_combinations_that_mean_nothing_is_refused(void **state)
 	    { "policies: [{id: p, type: blocked_senders, narrative: n, "
 		"action: block_sender, from: {display_name: CEO}, "
 		"to: internal, bidirectional: true}]\n", "display_name" },
+	    { NAMED("\" \""), "doc.yaml:2:93: display_name is empty" },
+	    { NAMED("\"=?utf-8?q?_?=\""), "display_name is empty" },
+	    { NAMED(X128 X128 X128 X128),
+		"display_name: the name is too long" },
 	    { "policies: [{id: p, type: blocked_senders, narrative: n, "
 		"action: block_sender, from: external, to: free_mail}]\n",
 		"no free_mail" },

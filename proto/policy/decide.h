@@ -27,7 +27,7 @@
 #define DECIDE_ENGINE 1		/* rises when the meaning of judge() changes */
 #define DECIDE_KEYS_MAX 512
 #define DECIDE_HEADERS_MAX 32	/* header From addresses evaluated */
-#define DECIDE_STEPS_MAX 1000000
+#define DECIDE_STEPS_MAX 100000000
 #define DECIDE_TRACE_CANDIDATES 16	/* kept a stage; the rest counted */
 #define DECIDE_TRACE_STAGES 16
 
@@ -182,6 +182,7 @@ struct verdict {
 	bool has_would;			/* monitored policies would differ: */
 	enum reason would;
 	const struct policy *would_policy;
+	uint32_t steps;			/* what it cost, of DECIDE_STEPS_MAX */
 };
 
 /*

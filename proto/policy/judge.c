@@ -258,15 +258,14 @@ directory_state(const struct run *r)
 {
 	static const uint8_t order[] = { WHO_PRIMARY, WHO_RCPT,
 	    WHO_RCPT_BASE };
-	size_t o, i;
+	size_t o;
 
 	for (o = 0; o < sizeof(order); o++) {
-		for (i = r->j.first[order[o]]; i != 0; i = r->j.next[i - 1]) {
-			struct bytes v;
+		size_t i = r->j.directory[order[o]];
 
-			if (r->j.keys->key[i - 1].cls != RECORD_DIRECTORY)
-				continue;
-			v = match_fact(&r->j, i - 1);
+		if (i != 0) {
+			struct bytes v = match_fact(&r->j, i - 1);
+
 			return bytes_u8(&v);
 		}
 	}
@@ -488,6 +487,7 @@ judge(const struct tables *t, const struct envelope *env,
 	}
 	if (out->kind != VERDICT_ACCEPT)
 		out->granted = GRANTED_NONE;
+	out->steps = j->steps;
 }
 
 const char *

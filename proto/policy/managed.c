@@ -34,13 +34,12 @@ headers_all_permitted(struct judging *j)
 	for (h = 0; h < e->headers_n; h++) {
 		bool has = false;
 
-		for (i = j->first[match_slot(WHO_HEADER, (uint8_t)h)];
+		for (i = j->user[match_slot(WHO_HEADER, (uint8_t)h)];
 		    i != 0 && !has; i = j->next[i - 1]) {
 			struct bytes v = match_fact(j, i - 1);
 
 			j->steps++;
-			has = j->keys->key[i - 1].cls == RECORD_USER &&
-			    (bytes_u8(&v) & USER_PERMIT) != 0;
+			has = (bytes_u8(&v) & USER_PERMIT) != 0;
 		}
 		if (!has || e->headers[h].ambiguous)
 			return false;
@@ -55,14 +54,12 @@ user_slot(struct judging *j, size_t slot, bool header, bool allows,
 {
 	size_t i;
 
-	for (i = j->first[slot]; i != 0; i = j->next[i - 1]) {
+	for (i = j->user[slot]; i != 0; i = j->next[i - 1]) {
 		const struct want_key *k = &j->keys->key[i - 1];
 		struct bytes v = match_fact(j, i - 1);
 		uint8_t flags = bytes_u8(&v);
 
 		j->steps++;
-		if (k->cls != RECORD_USER)
-			continue;
 		if ((flags & USER_BLOCK) != 0)
 			user_consider(best, k, USER_BLOCK, header);
 		if (allows && (flags & USER_PERMIT) != 0)

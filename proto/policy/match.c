@@ -85,6 +85,7 @@ match_sender(struct judging *j, const struct policy *p,
 	if (e->headers == NULL || (allow && e->headers_more))
 		return NO_MATCH;
 	for (i = 0; i < e->headers_n; i++) {
+		j->steps++;
 		side_header(j, i, block, &s);
 		prec = match_target(j, t, &s, entry, &gid);
 		if (allow && (prec == NO_MATCH || e->headers[i].ambiguous))

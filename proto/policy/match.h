@@ -26,10 +26,15 @@ struct judging {
 	bool authorized, trusted;	/* the client */
 	bool sender_internal, rcpt_internal;
 	uint32_t steps;			/* over DECIDE_STEPS_MAX: give up */
-	/* By match_begin(): the facts found of each slot, as a list of
+	/* By match_begin(): the facts found of each slot, as lists of
 	 * number + 1 that 0 ends; groups above found entries, a bit each. */
-	uint16_t first[MATCH_SLOTS], next[DECIDE_KEYS_MAX];
+	uint16_t entry[MATCH_SLOTS], directory[MATCH_SLOTS],
+	    user[MATCH_SLOTS], next[DECIDE_KEYS_MAX];
 	uint64_t reached[REACHED_SIDES][MODEL_GROUPS_MAX / 64 + 1];
+	bool header_internal[DECIDE_HEADERS_MAX];
+	/* The last group asked for of each slot, its best entry (number + 1,
+	 * 0: none) and who holds that: policies on one group lie together. */
+	struct { uint64_t gid, direct; uint16_t entry; } asked[MATCH_SLOTS];
 };
 
 /* The slot of a key. */

@@ -20,6 +20,7 @@
 #define MODEL_TEXT_MAX 1000		/* narrative, comment, names: bytes */
 #define MODEL_IPS_MAX 1000		/* source IPs of one policy */
 #define MODEL_HOSTS_MAX 100
+#define MODEL_CONDITIONS_MAX 1000000	/* source IPs and host names, in all */
 
 enum policy_type {
 	POLICY_BLOCKED_SENDERS,

@@ -175,6 +175,13 @@ put_policy(struct tables *t, struct bytes key, struct bytes value,
 	free(id);
 	if (rc < 0)
 		return rc;
+	t->conditions_n += p.ips_n + p.hosts_n;
+	if (t->conditions_n > MODEL_CONDITIONS_MAX) {
+		rc = diag_set(why, ERR_TOOBIG, "policies have over %d source "
+		    "IPs and host names in all", MODEL_CONDITIONS_MAX);
+		policy_fini(&p);
+		return rc;
+	}
 	t->policies = xgrow(t->policies, &t->policies_cap,
 	    t->policies_n + 1, sizeof(*t->policies));
 	t->policies[t->policies_n++] = p;

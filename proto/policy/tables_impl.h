@@ -39,6 +39,7 @@ struct tables {
 	size_t groups_n, groups_cap;
 	struct policy *policies;	/* by id */
 	size_t policies_n, policies_cap;
+	size_t conditions_n;		/* source IPs and host names of all */
 	struct index_row *index;	/* by hash */
 	size_t index_n, index_cap;
 	/* exceptions that can match by header, for the open check: policy

@@ -25,7 +25,7 @@ reach(struct judging *j, size_t key, uint64_t *reached)
 {
 	struct bytes v = match_fact(j, key);
 
-	while (v.n >= 8) {
+	while (v.n >= 8 && j->steps <= DECIDE_STEPS_MAX) {
 		const struct group_row *g = tables_group(j->t,
 		    bytes_u64(&v));
 		size_t i;
@@ -47,14 +47,23 @@ match_begin(struct judging *j)
 {
 	size_t words = (j->t->groups_n + 63) / 64, i, s;
 
-	memset(j->first, 0, sizeof(j->first));
+	for (i = 0; i < j->env->headers_n; i++)
+		j->header_internal[i] = tables_internal(j->t,
+		    addr_domain(&j->env->headers[i])) != NULL;
+	memset(j->entry, 0, sizeof(j->entry));
+	memset(j->directory, 0, sizeof(j->directory));
+	memset(j->user, 0, sizeof(j->user));
+	memset(j->asked, 0, sizeof(j->asked));
 	for (s = 0; s < REACHED_SIDES; s++)
 		memset(j->reached[s], 0, words * sizeof(uint64_t));
 	for (i = j->keys->n; i-- > 0;) {
 		const struct want_key *k = &j->keys->key[i];
-		uint16_t *first = &j->first[match_slot(k->who, k->index)];
+		size_t slot = match_slot(k->who, k->index);
+		uint16_t *first = k->cls == RECORD_ENTRY ? &j->entry[slot] :
+		    k->cls == RECORD_DIRECTORY ? &j->directory[slot] :
+		    &j->user[slot];
 
-		if (j->f->state[i] != FACT_FOUND)
+		if (j->f->state[i] != FACT_FOUND || k->cls == RECORD_ALIAS)
 			continue;
 		j->next[i] = *first;
 		*first = (uint16_t)(i + 1);
@@ -113,8 +122,7 @@ side_header(const struct judging *j, size_t i, bool block, struct side *s)
 		s->slot[s->slots_n++] = match_slot(WHO_HEADER_BASE,
 		    (uint8_t)i);
 	}
-	s->internal = tables_internal(j->t, addr_domain(&e->headers[i])) !=
-	    NULL;
+	s->internal = j->header_internal[i];
 	s->display_name = e->header_name;
 }
 
@@ -147,29 +155,54 @@ holder_below(struct judging *j, size_t key, uint64_t gid)
 	return 0;
 }
 
+/* Find the best entry of a slot that group gid holds, into asked. */
+static void
+ask_slot(struct judging *j, size_t slot, uint64_t gid)
+{
+	int best = NO_MATCH;
+	size_t i;
+
+	j->steps++;
+	if (j->asked[slot].gid == gid)
+		return;
+	j->asked[slot].gid = gid;
+	j->asked[slot].entry = 0;
+	for (i = j->entry[slot]; i != 0; i = j->next[i - 1]) {
+		uint64_t g;
+
+		j->steps++;
+		if (j->keys->key[i - 1].precision <= best ||
+		    (g = holder_below(j, i - 1, gid)) == 0)
+			continue;
+		best = j->keys->key[i - 1].precision;
+		j->asked[slot].entry = (uint16_t)i;
+		j->asked[slot].direct = g;
+	}
+}
+
 /* The best entry of this side that group gid holds. */
 static int
 match_group(struct judging *j, const struct side *s, uint64_t gid,
     char entry[ADDR_TEXT_MAX], uint64_t *direct)
 {
-	int best = NO_MATCH;
-	size_t n, i;
+	const struct want_key *best = NULL;
+	size_t n;
 
 	for (n = 0; n < s->slots_n; n++) {
-		for (i = j->first[s->slot[n]]; i != 0; i = j->next[i - 1]) {
-			const struct want_key *k = &j->keys->key[i - 1];
-			uint64_t g;
+		size_t slot = s->slot[n], i;
 
-			j->steps++;
-			if (k->cls != RECORD_ENTRY || k->precision <= best ||
-			    (g = holder_below(j, i - 1, gid)) == 0)
-				continue;
-			best = k->precision;
-			*direct = g;
-			set_entry(entry, k);
-		}
+		ask_slot(j, slot, gid);
+		i = j->asked[slot].entry;
+		if (i == 0 || (best != NULL &&
+		    j->keys->key[i - 1].precision <= best->precision))
+			continue;
+		best = &j->keys->key[i - 1];
+		*direct = j->asked[slot].direct;
 	}
-	return best;
+	if (best == NULL)
+		return NO_MATCH;
+	set_entry(entry, best);
+	return best->precision;
 }
 
 static int
@@ -220,10 +253,10 @@ match_attribute(struct judging *j, const struct side *s,
 	size_t n, i;
 
 	for (n = 0; n < s->slots_n; n++) {
-		for (i = j->first[s->slot[n]]; i != 0; i = j->next[i - 1]) {
+		for (i = j->directory[s->slot[n]]; i != 0;
+		    i = j->next[i - 1]) {
 			j->steps++;
-			if (j->keys->key[i - 1].cls == RECORD_DIRECTORY &&
-			    has_attribute(match_fact(j, i - 1), t->text,
+			if (has_attribute(match_fact(j, i - 1), t->text,
 			    t->value))
 				return true;
 		}

@@ -11,6 +11,32 @@ gone() {
 	! "$postern" group where "$1"
 }
 
+# on_terminal ANSWER COMMAND...: with a terminal, where a question gets the
+# answer; what was shown is kept in $dir/out, the status is the command's
+on_terminal() {
+	TERM=xterm python3 - "$dir/out" "$@" <<-'PY'
+	import os, pty, sys
+	shown, asked = b"", False
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execvp(sys.argv[3], sys.argv[3:])
+	while True:
+	    try:
+	        more = os.read(fd, 4096)
+	    except OSError:
+	        break
+	    if not more:
+	        break
+	    shown += more
+	    if b"[y/N]" in shown and not asked:
+	        asked = True
+	        os.write(fd, sys.argv[2].encode() + b"\n")
+	with open(sys.argv[1], "wb") as f:
+	    f.write(shown)
+	sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	PY
+}
+
 start_dev --nodes 2 --policy "$acme"
 
 # --- status and waiting
@@ -24,6 +50,9 @@ expect wait_in_vain_is_8 8 "$postern" group add "$group" wait.example \
 says wait_names_the_node err "${node_id[1]} does not enforce version 2"
 expect status_of_a_stale_node_is_8 8 "$postern" status
 says status_names_the_stale_node out "${node_id[1]}"
+on_terminal n "$postern" group add "$group" wait.example --wait=2s
+same wait_on_a_terminal_is_8 "$?" 8
+says wait_has_a_bar out "[############............] 1 of 2 nodes enforce"
 kill -CONT "${node_pid[1]}"
 expect wait_for_all_is_0 0 "$postern" group rm "$group" wait.example --wait
 
@@ -80,7 +109,12 @@ expect replace_accepted_is_0 0 "$postern" group import Feed "$dir/short" \
     --replace --accept shrink --yes
 same replaced "$("$postern" group export Feed | wc -l)" 20000
 expect group_rm_off_a_terminal_asks 2 "$postern" group rm Feed
-expect group_rm_is_0 0 "$postern" group rm Feed --yes
+on_terminal n "$postern" group rm Feed
+same declined_is_2 "$?" 2
+says declined_says_so out "nothing was changed"
+on_terminal y "$postern" group rm Feed
+same group_rm_on_a_terminal_is_0 "$?" 0
+expect group_is_gone_3 3 "$postern" group show Feed
 expect group_in_use_is_4 4 "$postern" group rm "$group" --yes
 says group_in_use_names_the_policy err "policy blocked-senders names"
 

@@ -28,6 +28,7 @@ static const struct cli_command commands[] = {
 	{ "simulate", cmd_simulate, "say which verdicts a draft changes" },
 	{ "export", cmd_export, "print the policy in force as a document" },
 	{ "group", cmd_group, "profile groups and their entries" },
+	{ "directory", cmd_directory, "recipients: import, look up, remove" },
 	{ "sender", cmd_sender, "users' own lists of senders" },
 	{ "message", cmd_message, "search what was refused, and why" },
 	{ "revision", cmd_revision, "who changed what, when and why" },

@@ -124,6 +124,8 @@ void api_explain(struct api_call *c);
 void api_init(struct api_call *c);
 void api_lint(struct api_call *c);
 void api_export(struct api_call *c);
+void api_directory(struct api_call *c);
+void api_directory_edit(struct api_call *c);
 void api_groups(struct api_call *c);
 void api_group(struct api_call *c);
 void api_group_edit(struct api_call *c);

@@ -53,6 +53,16 @@ static const struct api_route routes[] = {
 	    false },
 	{ "GET", "/v1/entries/{entry}", api_entry, "where an entry stands",
 	    NULL, NULL, "entry:text! where:list!", false },
+	{ "GET", "/v1/directory/{address}", api_directory,
+	    "one recipient of the directory", NULL, NULL, "address:text! "
+	    "aliases:texts attributes:object enabled:flag! state:text "
+	    "managers:text!", false },
+	{ "POST", "/v1/directory", api_directory_edit,
+	    "put recipients in from CSV, take others out", NULL,
+	    "csv:text name:text line:int remove:texts take_over:flag "
+	    "accept_directory_loss:int" CHANGE,
+	    "version:int! added:int! changed:int! removed:int! "
+	    "unchanged:int!", true },
 	{ "GET", "/v1/senders", api_senders, "managed senders, page by page",
 	    "user:text sender:text limit:int after:text", NULL,
 	    "senders:list! next:text", false },

@@ -32,7 +32,15 @@ struct document { const char *name; const char *text; size_t len; };
 int document_read(const struct document *docs, size_t n,
     document_list_fn list, void *arg, struct items *out, struct diag *why);
 
-/* The same from an already parsed tree (one case of a cases file). */
+/*
+ * Read a directory as CSV alone (document_directory.c says its form).  line
+ * is how many lines stood before text in its file, for the places in
+ * messages; the head comes again with each part.  0, ERR_INVAL.
+ */
+int document_read_directory(const char *name, const char *text, size_t line,
+    struct items *out, struct diag *why);
+
+/* A document from an already parsed tree (one case of a cases file). */
 struct yaml;
 int document_read_tree(const char *name, const struct yaml *root,
     struct items *out, struct diag *why);

@@ -250,13 +250,50 @@ csv_row(struct csv *c, char *line)
 	return reader_add(c->r, c->at, "directory", address, NULL, value);
 }
 
+/* All rows of text, which is changed; NULL is an empty file. */
+static int
+csv_text(struct csv *c, char *text)
+{
+	char *line;
+	int rc = 0;
+
+	if (text != NULL && strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3;
+	while (rc == 0 && (line = csv_line(&text)) != NULL) {
+		c->line++;
+		if (*line == '\0' || *line == '#')
+			continue;
+		rc = c->columns_n == 0 ? csv_head(c, line) :
+		    csv_row(c, line);
+	}
+	return rc;
+}
+
+int
+document_read_directory(const char *name, const char *text, size_t line,
+    struct items *out, struct diag *why)
+{
+	static const struct yaml nowhere = { .type = YAML_NULL };
+	struct reader r = { .name = name, .out = out, .why = why };
+	struct csv c = { .r = &r, .at = &nowhere, .path = name,
+	    .line = line };
+	char *copy = xstrdup(text);
+	int rc;
+
+	items_init(out);
+	rc = csv_text(&c, copy);
+	free(copy);
+	if (rc < 0)
+		items_fini(out);
+	return rc;
+}
+
 static int
 csv_file(struct reader *r, const struct yaml *y)
 {
 	struct csv c = { .r = r, .at = y };
 	struct buf text;
 	struct diag why;
-	char *rest, *line;
 	int rc;
 
 	if ((c.path = reader_text(r, y, "a file name", 1000)) == NULL)
@@ -267,16 +304,8 @@ csv_file(struct reader *r, const struct yaml *y)
 	rc = r->list(r->list_arg, r->name, c.path, &text, &why);
 	if (rc < 0)
 		reader_fail(r, y, "%s", why.text);
-	rest = text.data;
-	if (rest != NULL && strncmp(rest, "\xef\xbb\xbf", 3) == 0)
-		rest += 3;
-	while (rc == 0 && (line = csv_line(&rest)) != NULL) {
-		c.line++;
-		if (*line == '\0' || *line == '#')
-			continue;
-		rc = c.columns_n == 0 ? csv_head(&c, line) :
-		    csv_row(&c, line);
-	}
+	else
+		rc = csv_text(&c, text.data);
 	buf_fini(&text);
 	return rc;
 }

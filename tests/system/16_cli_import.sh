@@ -95,3 +95,24 @@ says address_twice_has_its_line err 'users.csv:3:1: "al@acme.example"'
 printf 'mail\nal@acme.example\n' >"$dir/users.csv"
 expect no_head_is_7 7 ask al@acme.example
 says no_head_says_the_columns err 'the columns are address, aliases'
+
+# the directory of the controller, part by part
+{
+	echo 'address,state'
+	seq -f 'u%.0f@acme.example,active' 1 200000
+} >"$dir/large.csv"
+expect directory_preview_is_0 0 "$postern" directory import \
+    "$dir/large.csv" --dry-run
+says directory_preview_counts out "200000 would be added"
+expect recipient_is_not_there_yet 3 "$postern" directory show \
+    u7@acme.example
+expect directory_is_imported 0 "$postern" directory import \
+    "$dir/large.csv" --wait=60s
+expect recipient_is_there 0 "$postern" directory show U200000@ACME.example
+same directory_is_in_force "$("$postern" status -o json |
+    json 'j["records"] > 200000')" true
+expect recipient_is_removed 0 "$postern" directory rm u7@acme.example --yes
+expect recipient_is_gone 3 "$postern" directory show u7@acme.example
+echo 'u8@acme.example,gone' >>"$dir/large.csv"
+expect bad_row_is_7 7 "$postern" directory import "$dir/large.csv"
+says bad_row_has_its_line err 'large.csv:200002:1: "gone"'

@@ -180,22 +180,26 @@ static char *
 revision_json(uint64_t version, const struct change *c,
     const struct commit *info, const uint8_t digest[DIGEST_LEN], uint64_t n)
 {
-	char now[CLOCK_TEXT_LEN], hex[DIGEST_LEN * 2 + 1], *text;
-	struct buf changes;
+	char now[CLOCK_TEXT_LEN], hex[DIGEST_LEN * 2 + 1], *head;
+	struct buf out;
 	json_t *o;
 
 	clock_format(clock_wall_us(), now);
 	sodium_bin2hex(hex, sizeof(hex), digest, DIGEST_LEN);
-	buf_init(&changes, 0);
-	change_json(c, &changes);
-	o = json_pack("{s:I, s:s, s:s, s:s, s:s?, s:s, s:I, s:o}", "version",
+	o = json_pack("{s:I, s:s, s:s, s:s, s:s?, s:s, s:I}", "version",
 	    (json_int_t)version, "time", now, "actor", info->actor, "action",
 	    info->action, "message", info->message, "digest", hex, "records",
-	    (json_int_t)n, "changes", json_loads(changes.data, 0, NULL));
-	text = json_dumps(o, JSON_COMPACT);
+	    (json_int_t)n);
+	head = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
-	buf_fini(&changes);
-	return text;
+	/* changes are JSON already, and may be many: put in as they are */
+	buf_init(&out, 0);
+	buf_put(&out, head, strlen(head) - 1);
+	buf_puts(&out, ",\"changes\":");
+	change_json(c, &out);
+	buf_putc(&out, '}');
+	free(head);
+	return buf_steal(&out);
 }
 
 /* A version on its way: what it changes and where it arrives. */

@@ -16,7 +16,6 @@
 #include "proto/wire/frame.h"
 #include "proto/wire/message.h"
 
-#define BEAT_MS 1000
 #define BURST 256		/* messages of one socket before the next */
 #define DENIED_MAX 20		/* refusals a second that get an answer */
 
@@ -50,187 +49,6 @@ admit(void *arg, const char *domain, const uint8_t key[SOCK_KEY_LEN])
 	return known;
 }
 
-/* Sends that fail are not repeated: the other side asks again. */
-static void
-send_out(struct fleet *f, enum fleet_socket which, const uint8_t *peer)
-{
-	if (f->out.err == 0)
-		sock_send(f->sock[which], peer, f->out.data, f->out.len);
-}
-
-/* Put the head into f->beat; false when nothing was published yet. */
-static bool
-make_beat(struct fleet *f)
-{
-	int rc = ERR_NOENT;
-
-	buf_reset(&f->beat);
-	pthread_mutex_lock(&f->mu);
-	if (f->now != NULL)
-		rc = publication_beat(f->now, f->conf.publisher,
-		    clock_wall_us(), &f->beat);
-	pthread_mutex_unlock(&f->mu);
-	return rc == 0;
-}
-
-static void
-send_beat(struct fleet *f, const uint8_t *peer)
-{
-	if (make_beat(f))
-		sock_send(f->sock[FLEET_CONTROL], peer, f->beat.data,
-		    f->beat.len);
-}
-
-/* The head to every node; a socket without that peer says so and no more. */
-static void
-beat_all(struct fleet *f)
-{
-	size_t i;
-
-	f->beat_ms = clock_mono_ms() + BEAT_MS;
-	if (!make_beat(f))
-		return;
-	pthread_mutex_lock(&f->mu);
-	for (i = 0; i < f->n; i++)
-		if (!f->node[i].revoked)
-			sock_send(f->sock[FLEET_CONTROL], f->node[i].peer,
-			    f->beat.data, f->beat.len);
-	pthread_mutex_unlock(&f->mu);
-}
-
-static void
-refuse(struct fleet *f, enum fleet_socket which, const uint8_t *peer,
-    const char *text)
-{
-	buf_reset(&f->out);
-	frame_begin(&f->out, FRAME_REFUSED);
-	buf_puts(&f->out, text);
-	send_out(f, which, peer);
-}
-
-/* The publication with this manifest, or NULL; under mu. */
-static const struct publication *
-find_publication(const struct fleet *f, const uint8_t id[HASH_LEN])
-{
-	const struct publication *const all[] = { f->now, f->before };
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		if (all[i] != NULL && memcmp(
-		    publication_head(all[i])->manifest_id, id, HASH_LEN) == 0)
-			return all[i];
-	return NULL;
-}
-
-static void
-on_hello(struct fleet *f, const struct sock_msg *m, struct bytes in)
-{
-	struct hello h;
-	struct node *n;
-
-	if (hello_decode(&h, in, NULL) < 0)
-		return;
-	if (h.proto_min > WIRE_PROTOCOL || h.proto_max < WIRE_PROTOCOL) {
-		refuse(f, FLEET_CONTROL, m->peer, "this controller speaks "
-		    "protocol 1 alone");
-		return;
-	}
-	pthread_mutex_lock(&f->mu);
-	if ((n = fleet_by_key(f, m->key)) != NULL)
-		memcpy(n->info.build, h.build, sizeof(n->info.build));
-	pthread_mutex_unlock(&f->mu);
-	buf_reset(&f->out);
-	buf_put(&f->out, f->conf.cert.p, f->conf.cert.n);
-	send_out(f, FLEET_CONTROL, m->peer);
-	send_beat(f, m->peer);
-}
-
-static void
-on_manifest_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
-{
-	const uint8_t *id = bytes_take(&in, HASH_LEN);
-	const struct publication *p;
-
-	if (id == NULL || in.n != 0)
-		return;
-	buf_reset(&f->out);
-	pthread_mutex_lock(&f->mu);
-	if ((p = find_publication(f, id)) != NULL) {
-		struct bytes frame = publication_manifest(p);
-
-		buf_put(&f->out, frame.p, frame.n);
-	}
-	pthread_mutex_unlock(&f->mu);
-	if (p != NULL)
-		send_out(f, FLEET_CONTROL, m->peer);
-	else
-		send_beat(f, m->peer);	/* it asks for what is no more */
-}
-
-static void
-on_chunk_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
-{
-	struct chunk_req r;
-	uint32_t i;
-	int rc = 0;
-
-	if (chunk_req_decode(&r, in, NULL) < 0)
-		return;
-	for (i = 0; i < r.n && rc == 0; i++) {
-		const struct publication *p;
-
-		buf_reset(&f->out);
-		pthread_mutex_lock(&f->mu);
-		p = find_publication(f, r.manifest_id);
-		rc = p == NULL ? ERR_NOENT :
-		    publication_chunk(p, r.first + i, &f->out);
-		pthread_mutex_unlock(&f->mu);
-		if (p == NULL)
-			send_beat(f, m->peer);
-		if (rc == 0)
-			rc = sock_send(f->sock[FLEET_CONTROL], m->peer,
-			    f->out.data, f->out.len);
-	}
-}
-
-static void
-on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
-{
-	struct node *n;
-	struct ack a;
-
-	if (ack_decode(&a, in, NULL) < 0)
-		return;
-	pthread_mutex_lock(&f->mu);
-	if ((n = fleet_by_key(f, m->key)) != NULL) {
-		if (a.enforced != 0 && (!n->info.acked ||
-		    n->info.ack.enforced != a.enforced))
-			n->info.enforced_us = clock_wall_us();
-		n->info.ack = a;
-		n->info.acked = true;
-	}
-	pthread_mutex_unlock(&f->mu);
-}
-
-static void
-on_control(struct fleet *f, const struct sock_msg *m)
-{
-	uint8_t type = frame_type(m->data.data, m->data.len);
-	struct bytes in;
-
-	if (type == 0 || frame_payload(m->data.data, m->data.len, type,
-	    &in) < 0)
-		return;
-	if (type == FRAME_HELLO)
-		on_hello(f, m, in);
-	else if (type == FRAME_MANIFEST_REQ)
-		on_manifest_req(f, m, in);
-	else if (type == FRAME_CHUNK_REQ)
-		on_chunk_req(f, m, in);
-	else if (type == FRAME_ACK)
-		on_ack(f, m, in);
-}
-
 static void
 on_events(struct fleet *f, const struct sock_msg *m, const char *id)
 {
@@ -247,7 +65,7 @@ on_events(struct fleet *f, const struct sock_msg *m, const char *id)
 		buf_reset(&f->out);
 		frame_begin(&f->out, FRAME_EACK);
 		eack_encode(&a, &f->out);
-		send_out(f, FLEET_EVENTS, m->peer);
+		fleet_send(f, FLEET_EVENTS, m->peer);
 	}
 	events_fini(&e);
 }
@@ -265,7 +83,7 @@ deny(struct fleet *f, const struct sock_msg *m, const char *text)
 	if (f->denied_n++ >= DENIED_MAX)
 		return;
 	log_warning("enroll.refused", F_S("reason", text));
-	refuse(f, FLEET_ENROLL, m->peer, text);
+	fleet_refuse(f, FLEET_ENROLL, m->peer, text);
 }
 
 static void
@@ -283,7 +101,7 @@ send_enrolled(struct fleet *f, const uint8_t *peer, const char *id)
 	buf_reset(&f->out);
 	frame_begin(&f->out, FRAME_ENROLLED);
 	enrolled_encode(&e, &f->out);
-	send_out(f, FLEET_ENROLL, peer);
+	fleet_send(f, FLEET_ENROLL, peer);
 }
 
 static void
@@ -343,9 +161,9 @@ drain(struct fleet *f, enum fleet_socket which, struct sock_msg *m)
 		else if (which == FLEET_EVENTS)
 			on_events(f, m, id);
 		else
-			on_control(f, m);
+			fleet_on_control(f, m);
 		if (clock_mono_ms() >= f->beat_ms)
-			beat_all(f);
+			fleet_beat(f);
 	}
 }
 
@@ -391,9 +209,10 @@ loop(struct fleet *f)
 		/* not only those that are ready: a drain cut off goes on */
 		for (i = 0; i < 3; i++)
 			drain(f, (enum fleet_socket)i, &m);
-		if (eventfd_read(f->wake, &n) == 0 ||
-		    clock_mono_ms() >= f->beat_ms)
-			beat_all(f);
+		if (eventfd_read(f->wake, &n) == 0)
+			fleet_tell(f);
+		if (clock_mono_ms() >= f->beat_ms)
+			fleet_beat(f);
 		pthread_mutex_lock(&f->mu);
 		stop = f->stop;
 		pthread_mutex_unlock(&f->mu);
@@ -436,6 +255,8 @@ fleet_start(struct fleet **out, const struct fleet_conf *conf,
 	pthread_mutex_init(&f->mu, NULL);
 	buf_init(&f->beat, FRAME_MAX);
 	buf_init(&f->out, FRAME_MAX);
+	buf_init(&f->delta, FRAME_MAX);
+	f->last = &f->first;
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->started = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_lock(conf->lock);
@@ -461,6 +282,7 @@ void
 fleet_stop(struct fleet **fp)
 {
 	struct fleet *f = *fp;
+	struct advance *a;
 	bool running;
 
 	if (f == NULL)
@@ -481,6 +303,12 @@ fleet_stop(struct fleet **fp)
 	publication_free(&f->before);
 	buf_fini(&f->beat);
 	buf_fini(&f->out);
+	buf_fini(&f->delta);
+	while ((a = f->first) != NULL) {
+		f->first = a->next;
+		buf_fini(&a->delta);
+		free(a);
+	}
 	free(f->node);
 	free(f->token);
 	pthread_mutex_destroy(&f->mu);
@@ -509,12 +337,49 @@ fleet_publish(struct fleet *f, struct publication *p)
 }
 
 const struct publication *
-fleet_publication(struct fleet *f)
+fleet_publication(struct fleet *f, const struct publication **before)
 {
 	const struct publication *p;
 
 	pthread_mutex_lock(&f->mu);
 	p = f->now;
+	*before = f->before;
 	pthread_mutex_unlock(&f->mu);
 	return p;
+}
+
+void
+fleet_advance(struct fleet *f, const struct head *h, struct bytes delta)
+{
+	struct advance *a = xcalloc(1, sizeof(*a));
+
+	a->head = *h;
+	buf_init(&a->delta, FRAME_MAX);
+	if (delta.n > 0)
+		buf_put(&a->delta, delta.p, delta.n);
+	pthread_mutex_lock(&f->mu);
+	*f->last = a;
+	f->last = &a->next;
+	pthread_mutex_unlock(&f->mu);
+	eventfd_write(f->wake, 1);
+}
+
+bool
+fleet_head(struct fleet *f, struct head *out)
+{
+	pthread_mutex_lock(&f->mu);
+	*out = f->head;
+	pthread_mutex_unlock(&f->mu);
+	return out->version != 0;
+}
+
+uint64_t
+fleet_highest(struct fleet *f)
+{
+	uint64_t v;
+
+	pthread_mutex_lock(&f->mu);
+	v = f->highest;
+	pthread_mutex_unlock(&f->mu);
+	return v;
 }

@@ -2,11 +2,14 @@
  * fleet.h - the controller's side of its nodes: who they are, what they
  * enforce, and the sockets they come to.
  *
- * One thread owns three ROUTERs: control (heads, manifests, chunks, ACKs),
+ * One thread owns three ROUTERs: control (heads, deltas, manifests, chunks,
+ * ACKs),
  * events, and enrolment.  Control and events admit only the keys of enrolled
  * nodes, when they connect and again on each message; enrolment admits any
  * key and asks for a join token.  A beat (the head, signed anew) goes to all
- * nodes each second and at once after fleet_publish().
+ * nodes each second and at once after fleet_advance(), behind the delta that
+ * leads to it.  What a node misses it asks for again; nothing waits for a
+ * slow one.
  *
  * Rows of the store: "node" by id {"key","enrolled","revoked"}, "token" by
  * the hex BLAKE2b-256 of its secret {"expires_us"}; a secret is never
@@ -51,6 +54,9 @@ struct fleet_conf {
 	const char *advertise;		/* host name for nodes, or NULL: as
 					 * bound */
 	fleet_events_fn on_events;
+	/* A node wants all of the newest version, or damaged: a chunk of what
+	 * is served cannot be read.  On the fleet's thread; may be NULL. */
+	void (*on_whole)(void *arg, bool damaged);
 	void *arg;
 };
 
@@ -66,11 +72,23 @@ enum fleet_socket { FLEET_CONTROL, FLEET_EVENTS, FLEET_ENROLL };
 const char *fleet_endpoint(const struct fleet *f, enum fleet_socket which);
 
 /* Serve p, which is the fleet's from now on; the one before is served to
- * who is in the middle of it, older ones are freed. */
+ * who is in the middle of it, older ones are freed.  Heads name p from now
+ * on. */
 void fleet_publish(struct fleet *f, struct publication *p);
-/* What is served, or NULL: to be given to publish() as prev.  Borrowed until
- * the next but one fleet_publish(). */
-const struct publication *fleet_publication(struct fleet *f);
+/* What is served, and what before; NULL: nothing.  Borrowed until the next
+ * but one fleet_publish(). */
+const struct publication *fleet_publication(struct fleet *f,
+    const struct publication **before);
+
+/* The head moves to h (manifest_id is the fleet's to fill in).  delta, a
+ * FRAME_DELTA that leads to it from the head before, is sent to who stands
+ * there; it may be empty.  What fleet_publish() gave must lead there. */
+void fleet_advance(struct fleet *f, const struct head *h,
+    struct bytes delta);
+/* The head that is told; false, and *out zeroed: none yet. */
+bool fleet_head(struct fleet *f, struct head *out);
+/* The highest version that any node has told of since the start. */
+uint64_t fleet_highest(struct fleet *f);
 
 /* Make a join token, good once until ttl_ms from now, and append it.  Takes
  * the lock.  0; ERR_FULL: FLEET_NODES_MAX are waiting; ERR_IO. */
@@ -82,7 +100,7 @@ int fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
 int fleet_revoke(struct fleet *f, const char *id, struct diag *why);
 
 enum node_state { NODE_JOINING, NODE_CURRENT, NODE_BEHIND, NODE_REFUSING,
-    NODE_AWAY };
+    NODE_AWAY, NODE_REPAIRING, NODE_HELD };
 /* "joining", .. */
 const char *node_state_name(enum node_state s);
 
@@ -95,6 +113,11 @@ struct node_info {
 	int64_t enrolled_us, seen_us;	/* wall; seen 0: not since start */
 	int64_t enforced_us;		/* when it first told of the version
 					 * it enforces; 0 unknown */
+	int64_t lag_us;			/* behind: for how long it lacks what
+					 * comes next; else from the head to
+					 * its telling; -1 unknown */
+	/* sent to it since the start */
+	uint64_t deltas, delta_bytes, chunks, chunk_bytes;
 };
 typedef void (*fleet_node_fn)(void *arg, const struct node_info *n);
 /* Each node that is not revoked, by id.  Called with the fleet's own lock

@@ -1,6 +1,6 @@
 /*
- * fleet_impl.h - what fleet.c (thread, sockets) and fleet_nodes.c (registry,
- * tokens) share.
+ * fleet_impl.h - what fleet.c (thread, sockets), fleet_control.c (the control
+ * socket's frames) and fleet_nodes.c (registry, tokens) share.
  *
  * mu guards the registry and the publications; it is taken after the
  * controller's lock, never before it, and never held over a write.  Tokens
@@ -10,6 +10,7 @@
 #define CONTROLLER_FLEET_IMPL_H
 
 #include "controller/fleet.h"
+#include "proto/wire/delta.h"
 
 #define TOKEN_HASH_LEN 32
 
@@ -18,7 +19,18 @@ struct node {
 	uint8_t key[SOCK_KEY_LEN], peer[SOCK_ID_LEN];
 	bool revoked;
 	uint64_t seen_ms;		/* monotonic; 0: never */
+	/* where it stands: what it told of, or the last delta sent to it */
+	uint64_t at;
+	uint8_t at_digest[DIGEST_LEN];
+	uint64_t sent_ms;		/* when that was */
 };
+
+/* A head on its way to the nodes. */
+struct advance { struct head head; struct buf delta; struct advance *next; };
+
+/* When heads were told first, for how far nodes lag; a ring. */
+#define TOLD_N 1024
+struct told { uint64_t version; int64_t us; };
 
 struct token { uint8_t hash[TOKEN_HASH_LEN]; int64_t expires_us; };
 
@@ -30,6 +42,11 @@ struct fleet {
 	struct token *token;
 	size_t tokens_n, tokens_cap;
 	struct publication *now, *before;	/* or NULL */
+	struct head head;		/* version 0: none yet */
+	struct advance *first, **last;	/* not told yet */
+	struct told told[TOLD_N];
+	size_t told_n;			/* of all time */
+	uint64_t highest;		/* version heard from a node */
 
 	pthread_t thread;
 	int wake, started;		/* eventfds */
@@ -42,6 +59,9 @@ struct fleet {
 	struct sock_ctx *ctx;
 	struct sock *sock[3];
 	struct buf beat, out;
+	struct delta_req cached;	/* what the frame in `delta` follows; */
+	struct delta_req cached_to;	/* .. and where it leads */
+	struct buf delta;
 	uint64_t beat_ms;		/* the next one */
 	uint64_t denied_ms;		/* of this second .. */
 	unsigned denied_n;		/* .. so many refusals */
@@ -59,6 +79,17 @@ struct node *fleet_by_key(struct fleet *f, const uint8_t key[SOCK_KEY_LEN]);
  */
 int fleet_enroll(struct fleet *f, const struct enroll *e,
     const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why);
+/* The control socket: one message of a node in the registry; the head to all
+ * nodes; what fleet_advance() left, and then the head.  fleet_refuse() sends
+ * REFUSED. */
+void fleet_on_control(struct fleet *f, const struct sock_msg *m);
+void fleet_beat(struct fleet *f);
+void fleet_tell(struct fleet *f);
+void fleet_refuse(struct fleet *f, enum fleet_socket which,
+    const uint8_t *peer, const char *text);
+/* Send f->out.  What fails is not repeated: the other side asks again. */
+void fleet_send(struct fleet *f, enum fleet_socket which,
+    const uint8_t *peer);
 /* Where nodes find a socket: as bound, or under the advertised name. */
 void fleet_advertised(const struct fleet *f, enum fleet_socket which,
     char *out, size_t size);

@@ -35,6 +35,7 @@ add_node(struct fleet *f, const char *id, const uint8_t key[SOCK_KEY_LEN],
 	memcpy(n->key, key, SOCK_KEY_LEN);
 	sock_client_id(key, n->peer);
 	n->info.enrolled_us = enrolled_us;
+	n->info.lag_us = -1;
 	n->revoked = revoked;
 	return n;
 }
@@ -322,7 +323,7 @@ const char *
 node_state_name(enum node_state s)
 {
 	static const char *const name[] = { "joining", "current", "behind",
-	    "refusing", "away" };
+	    "refusing", "away", "repairing", "held" };
 
 	return name[s];
 }
@@ -330,16 +331,19 @@ node_state_name(enum node_state s)
 static enum node_state
 state_of(const struct fleet *f, const struct node *n)
 {
-	const struct head *h = f->now == NULL ? NULL :
-	    publication_head(f->now);
+	const struct head *h = f->head.version == 0 ? NULL : &f->head;
 	const struct ack *a = &n->info.ack;
 
 	if (n->seen_ms == 0 || clock_mono_ms() - n->seen_ms > FLEET_AWAY_MS)
 		return NODE_AWAY;
 	if (!n->info.acked)
 		return NODE_JOINING;
-	if (h != NULL && a->enforced == h->version &&
-	    memcmp(a->digest, h->digest, DIGEST_LEN) == 0)
+	if (a->state == ACK_REPAIRING)
+		return NODE_REPAIRING;
+	if (a->state == ACK_HELD)
+		return NODE_HELD;
+	if (h != NULL && a->enforced == h->version && a->engine == h->engine
+	    && memcmp(a->digest, h->digest, DIGEST_LEN) == 0)
 		return NODE_CURRENT;
 	if (h != NULL && a->nack != NACK_NONE &&
 	    a->nack_version == h->version)
@@ -347,19 +351,45 @@ state_of(const struct fleet *f, const struct node *n)
 	return a->enforced == 0 ? NODE_JOINING : NODE_BEHIND;
 }
 
+/* How long it lacks the version behind the one it enforces, or else how long
+ * the last one took; see struct node_info. */
+static int64_t
+lag_of(const struct fleet *f, const struct node *n)
+{
+	uint64_t have = n->info.acked ? n->info.ack.enforced : 0;
+	size_t i = f->told_n > TOLD_N ? f->told_n - TOLD_N : 0;
+	const struct told *t = NULL;
+
+	if (have >= f->head.version)
+		return n->info.lag_us;
+	for (; i < f->told_n; i++) {
+		t = &f->told[i % TOLD_N];
+		if (t->version > have)
+			break;
+	}
+	return t == NULL ? -1 : clock_wall_us() - t->us;
+}
+
+static void
+look(const struct fleet *f, const struct node *n, struct node_info *out)
+{
+	*out = n->info;
+	out->state = state_of(f, n);
+	out->lag_us = lag_of(f, n);
+}
+
 void
 fleet_nodes(struct fleet *f, fleet_node_fn fn, void *arg)
 {
+	struct node_info info;
 	size_t i;
 
 	pthread_mutex_lock(&f->mu);
 	for (i = 0; i < f->n; i++) {
-		struct node *n = &f->node[i];
-
-		if (n->revoked)
+		if (f->node[i].revoked)
 			continue;
-		n->info.state = state_of(f, n);
-		fn(arg, &n->info);
+		look(f, &f->node[i], &info);
+		fn(arg, &info);
 	}
 	pthread_mutex_unlock(&f->mu);
 }
@@ -373,8 +403,7 @@ fleet_node(struct fleet *f, const char *id, struct node_info *out)
 	pthread_mutex_lock(&f->mu);
 	n = by_id(f, id);
 	if (n != NULL && !n->revoked) {
-		n->info.state = state_of(f, n);
-		*out = n->info;
+		look(f, n, out);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&f->mu);

@@ -16,6 +16,7 @@
 #include "controller/http/api.h"
 #include "controller/keeper.h"
 #include "controller/messages/messages.h"
+#include "controller/publisher.h"
 #include "proto/base/ballast.h"
 #include "proto/base/clock.h"
 #include "proto/base/conf.h"
@@ -42,6 +43,7 @@ struct controller {
 	struct buf cert;
 	struct messages *messages;
 	struct fleet *fleet;
+	struct publisher *publishing;
 	struct keeper *keeper;
 	struct httpd *httpd;
 	struct api api;
@@ -157,19 +159,21 @@ load_keys(struct controller *c, struct diag *why)
 	return cert_make(c->root, &cert, &c->cert);
 }
 
-/* A new version stands in the store: cut it, sign it, give it to nodes. */
+/* A new version stands in the store. */
 static void
 on_commit(void *arg)
 {
 	struct controller *c = arg;
-	struct publication *p;
-	struct diag why;
 
-	if (publish(&p, c->store, c->publisher, fleet_publication(c->fleet),
-	    &why) == 0)
-		fleet_publish(c->fleet, p);
-	else if (store_version(c->store) > 0)
-		log_error("publish.failed", F_S("reason", why.text));
+	publisher_wake(c->publishing);
+}
+
+static void
+on_whole(void *arg, bool damaged)
+{
+	struct controller *c = arg;
+
+	publisher_whole(c->publishing, damaged);
 }
 
 static int
@@ -221,11 +225,12 @@ start(struct controller *c, struct diag *why)
 	struct fleet_conf fleet = { .lock = &c->lock, .secret = c->curve,
 	    .control = c->conf.control, .events = c->conf.events,
 	    .enroll = c->conf.enroll, .advertise = c->conf.advertise,
-	    .on_events = on_events, .arg = c };
+	    .on_events = on_events, .on_whole = on_whole, .arg = c };
+	struct publisher_conf publishing = { .lock = &c->lock };
 	struct keeper_conf keeper = { .lock = &c->lock,
 	    .message_days = c->conf.message_days, .on_commit = on_commit,
 	    .arg = c };
-	char path[4200];
+	char path[4200], published[4200];
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/messages", c->conf.dir);
@@ -241,13 +246,17 @@ start(struct controller *c, struct diag *why)
 	fleet.cert = bytes_of(c->cert.data, c->cert.len);
 	if ((rc = fleet_start(&c->fleet, &fleet, why)) < 0)
 		return rc;
+	snprintf(published, sizeof(published), "%s/published", c->conf.dir);
+	publishing.store = c->store;
+	publishing.fleet = c->fleet;
+	publishing.key = c->publisher;
+	publishing.dir = published;
+	if ((rc = publisher_start(&c->publishing, &publishing, why)) < 0)
+		return rc;
 	c->api = (struct api){ .store = c->store, .fleet = c->fleet,
 	    .messages = c->messages, .auth = c->auth,
 	    .started_us = clock_wall_us(), .on_commit = on_commit,
 	    .arg = c };
-	pthread_mutex_lock(&c->lock);
-	on_commit(c);
-	pthread_mutex_unlock(&c->lock);
 	keeper.store = c->store;
 	keeper.messages = c->messages;
 	if ((rc = keeper_start(&c->keeper, &keeper, why)) < 0)
@@ -287,6 +296,7 @@ stop(struct controller *c)
 	if (c->httpd != NULL)
 		httpd_stop(&c->httpd);
 	keeper_stop(&c->keeper);
+	publisher_stop(&c->publishing);
 	if (c->fleet != NULL)
 		fleet_stop(&c->fleet);
 	messages_close(&c->messages);

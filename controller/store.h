@@ -15,6 +15,8 @@
 #ifndef CONTROLLER_STORE_H
 #define CONTROLLER_STORE_H
 
+#include <stdatomic.h>
+
 #include "controller/policy/apply.h"
 #include "controller/policy/compile.h"
 #include "proto/wire/delta.h"
@@ -90,8 +92,10 @@ typedef int (*store_record_fn)(void *arg, struct bytes key, struct bytes val);
 int store_view_scan(struct store_view *v, store_record_fn fn, void *arg,
     struct diag *why);
 /* Compute the digest of all records anew (1 us a record) and hold it against
- * the head's: 0 or ERR_CORRUPT.  Any thread. */
-int store_view_prove(struct store_view *v, struct diag *why);
+ * the head's: 0, ERR_CORRUPT, or ERR_TIMEOUT once *stop is set (it may be
+ * NULL).  Any thread. */
+int store_view_prove(struct store_view *v, const atomic_bool *stop,
+    struct diag *why);
 
 /* --- rows of other modules --- */
 

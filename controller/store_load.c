@@ -161,7 +161,7 @@ check(struct store *s, const uint8_t digest[DIGEST_LEN], struct diag *why)
 	if (s->digest.count > PROVE_AT_OPEN)
 		return 0;
 	v = store_view_new(s);
-	rc = store_view_prove(v, why);
+	rc = store_view_prove(v, NULL, why);
 	store_view_free(&v);
 	return rc;
 }

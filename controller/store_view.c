@@ -63,25 +63,30 @@ store_view_scan(struct store_view *v, store_record_fn fn, void *arg,
 	return rc < 0 ? rc : err;
 }
 
+struct proving { struct digest d; const atomic_bool *stop; };
+
 static int
 add(void *arg, struct bytes key, struct bytes val)
 {
-	digest_add(arg, key.p, key.n, val.p, val.n);
-	return 0;
+	struct proving *g = arg;
+
+	digest_add(&g->d, key.p, key.n, val.p, val.n);
+	return g->stop != NULL && atomic_load(g->stop) ? ERR_TIMEOUT : 0;
 }
 
 int
-store_view_prove(struct store_view *v, struct diag *why)
+store_view_prove(struct store_view *v, const atomic_bool *stop,
+    struct diag *why)
 {
 	uint8_t digest[DIGEST_LEN];
-	struct digest d;
+	struct proving g = { .stop = stop };
 	int rc;
 
-	digest_init(&d);
-	if ((rc = store_view_scan(v, add, &d, why)) < 0)
+	digest_init(&g.d);
+	if ((rc = store_view_scan(v, add, &g, why)) < 0)
 		return rc;
-	digest_final(&d, digest);
-	if (d.count == v->head.count &&
+	digest_final(&g.d, digest);
+	if (g.d.count == v->head.count &&
 	    memcmp(digest, v->head.digest, DIGEST_LEN) == 0)
 		return 0;
 	return diag_set(why, ERR_CORRUPT, "the records of version %" PRIu64

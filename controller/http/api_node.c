@@ -1,6 +1,8 @@
 /*
  * api_node.c - the fleet: nodes, join tokens, revocation.
  */
+#include <string.h>
+
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "proto/base/clock.h"
@@ -17,7 +19,8 @@ node_json(const struct node_info *n, const struct head *head)
 	clock_format(n->seen_us, seen);
 	clock_format(n->enforced_us, since);
 	o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:s, s:s, s:I, s:I, "
-	    "s:I, s:I, s:b}", "id", n->id, "state",
+	    "s:I, s:I, s:b, s:o, s:{s:I, s:I, s:I, s:I}}", "id", n->id,
+	    "state",
 	    node_state_name(n->state), "version",
 	    (json_int_t)n->ack.enforced, "digest", hex, "digest_known",
 	    n->ack.proved ? "proved" : "by_chunks", "engine",
@@ -28,7 +31,14 @@ node_json(const struct node_info *n, const struct head *head)
 	    (json_int_t)n->ack.refusals, "spool",
 	    (json_int_t)n->ack.spool_n, "events_lost",
 	    (json_int_t)n->ack.events_lost, "converged", n->acked &&
-	    n->ack.enforced == head->version);
+	    n->ack.enforced == head->version &&
+	    n->ack.engine == DECIDE_ENGINE &&
+	    memcmp(n->ack.digest, head->digest, DIGEST_LEN) == 0,
+	    "lag_ms", n->lag_us < 0 ? json_null() :
+	    json_real((double)n->lag_us / 1000), "sent", "deltas",
+	    (json_int_t)n->deltas, "delta_bytes", (json_int_t)n->delta_bytes,
+	    "chunks", (json_int_t)n->chunks, "chunk_bytes",
+	    (json_int_t)n->chunk_bytes);
 	if (n->ack.nack != NACK_NONE) {
 		json_object_set_new(o, "nack",
 		    json_string(nack_name(n->ack.nack)));

@@ -186,20 +186,61 @@ join(struct fixture *f, struct enrolled *e)
 	sock_close(&s);
 }
 
+/* Toggle one group; the version is in force. */
+static void
+commit_one(struct fixture *f)
+{
+	const struct item *old = items_get(store_items(f->s), "group" S "g");
+	struct commit info = { .actor = "test", .action = "apply" };
+	struct change c = { 0 };
+	uint64_t v;
+
+	change_add(&c, "group" S "g", old, old == NULL ? "{}" : NULL,
+	    old == NULL ? "cli" : NULL);
+	assert_int_equal(store_commit(f->s, &c, &info, &v, NULL), 0);
+	change_fini(&c);
+}
+
 static void
 publish_one(struct fixture *f)
 {
-	struct commit info = { .actor = "test", .action = "apply" };
-	struct change c = { 0 };
+	struct store_view *v;
 	struct publication *p;
-	uint64_t v;
+	atomic_bool stop = false;
+	struct head h;
+	char dir[96];
 
-	change_add(&c, "group" S "g", NULL, "{}", "cli");
-	assert_int_equal(store_commit(f->s, &c, &info, &v, NULL), 0);
-	change_fini(&c);
-	assert_int_equal(publish(&p, f->s, f->publisher,
-	    fleet_publication(f->f), NULL), 0);
+	commit_one(f);
+	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	v = store_view_new(f->s);
+	h = *store_view_head(v);
+	h.engine = 1;
+	assert_int_equal(publish(&p, v, f->publisher, dir, &stop, NULL), 0);
+	store_view_free(&v);
 	fleet_publish(f->f, p);
+	fleet_advance(f->f, &h, bytes_of(NULL, 0));
+}
+
+/* The next version as a delta. */
+static void
+advance_one(struct fixture *f)
+{
+	struct delta d;
+	struct head h;
+	struct buf frame;
+
+	commit_one(f);
+	store_head(f->s, &h, NULL);
+	h.engine = 1;
+	assert_int_equal(store_delta(f->s, h.version - 1, NULL, h.version, &d,
+	    NULL), 0);
+	d.engine = 1;
+	d.issued_us = clock_wall_us();
+	buf_init(&frame, 0);
+	assert_int_equal(delta_sign(&d, f->publisher, &frame), 0);
+	fleet_advance(f->f, &h, bytes_of(frame.data, frame.len));
+	buf_fini(&frame);
+	delta_fini(&d);
 }
 
 static void
@@ -383,6 +424,93 @@ node_revoked_is_not_heard_even_when_connected(void **state)
 }
 
 static void
+ask_delta(struct sock *s, const struct head *h)
+{
+	struct delta_req r = { .version = h->version };
+	struct buf b;
+
+	memcpy(r.digest, h->digest, DIGEST_LEN);
+	buf_init(&b, 0);
+	frame_begin(&b, FRAME_DELTA_REQ);
+	delta_req_encode(&r, &b);
+	tell(s, &b);
+	buf_fini(&b);
+}
+
+static void
+hear_delta(struct fixture *f, struct sock *s, uint64_t from, uint64_t to)
+{
+	struct delta d;
+
+	assert_true(hear(f, s, FRAME_DELTA, 5000));
+	assert_int_equal(delta_open(&d, bytes_of(f->m.data.data,
+	    f->m.data.len), sign_key_public(f->publisher), NULL), 0);
+	assert_int_equal(d.from_version, from);
+	assert_int_equal(d.to_version, to);
+	delta_fini(&d);
+}
+
+static void
+node_gets_deltas_unasked_and_what_it_missed_when_it_asks(void **state)
+{
+	struct fixture *f = *state;
+	struct enrolled e;
+	struct node_info n;
+	struct head h;
+	struct sock *s;
+
+	join(f, &e);
+	s = dial(f, FLEET_CONTROL);
+	publish_one(f);
+	hear_head(f, s, &h);
+	send_ack(s, &h, NACK_NONE);
+	wait_state(f, NODE_CURRENT);
+	advance_one(f);
+	hear_delta(f, s, 1, 2);
+	advance_one(f);			/* not acknowledged yet: sent on */
+	hear_delta(f, s, 2, 3);
+	ask_delta(s, &h);		/* both at once, as one */
+	hear_delta(f, s, 1, 3);
+	wait_state(f, NODE_BEHIND);
+	assert_int_equal(fleet_node(f->f, "mx1", &n), 0);
+	assert_int_equal(n.deltas, 3);
+	assert_int_equal(n.chunks, 0);
+	assert_true(n.lag_us >= 0);
+	sock_close(&s);
+}
+
+static void
+delta_from_what_is_not_known_here_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct delta_req r;
+	struct enrolled e;
+	struct bytes in;
+	struct head h, now;
+	struct sock *s;
+
+	join(f, &e);
+	s = dial(f, FLEET_CONTROL);
+	publish_one(f);
+	hear_head(f, s, &h);
+	advance_one(f);
+	do
+		hear_head(f, s, &now);
+	while (now.version < 2);
+	h.digest[0] ^= 1;
+	ask_delta(s, &h);
+	assert_true(hear(f, s, FRAME_DELTA_GONE, 5000));
+	assert_int_equal(frame_payload(f->m.data.data, f->m.data.len,
+	    FRAME_DELTA_GONE, &in), 0);
+	assert_int_equal(delta_req_decode(&r, in, NULL), 0);
+	assert_int_equal(r.version, 1);
+	assert_memory_equal(r.digest, h.digest, DIGEST_LEN);
+	ask_delta(s, &now);		/* it is there already */
+	assert_false(hear(f, s, FRAME_DELTA_GONE, 200));
+	sock_close(&s);
+}
+
+static void
 node_that_never_joined_gets_no_beat(void **state)
 {
 	struct fixture *f = *state;
@@ -403,6 +531,8 @@ main(void)
 		T(events_are_acknowledged_up_to_what_was_stored),
 		T(node_revoked_is_not_heard_even_when_connected),
 		T(node_that_never_joined_gets_no_beat),
+		T(node_gets_deltas_unasked_and_what_it_missed_when_it_asks),
+		T(delta_from_what_is_not_known_here_is_gone),
 	};
 
 	return sodium_init() < 0 ? 1 :

@@ -1,6 +1,7 @@
 /*
  * test_publish.c - a version of the store as frames that a node can check.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,40 +80,47 @@ open_manifest(const struct fixture *f, const struct publication *p,
 	assert_int_equal(manifest_decode(m, payload, NULL), 0);
 }
 
-static void
-publish_before_the_first_version_finds_nothing(void **state)
+/* Cut the version in force into the fixture's folder. */
+static int
+cut(struct fixture *f, struct publication **out, struct diag *why)
 {
-	struct fixture *f = *state;
-	struct publication *p;
+	struct store_view *v = store_view_new(f->s);
+	atomic_bool stop = false;
+	char dir[96];
+	int rc;
 
-	assert_int_equal(publish(&p, f->s, f->key, NULL, NULL), ERR_NOENT);
-	assert_null(p);
-	publication_free(&p);
+	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	rc = publish(out, v, f->key, dir, &stop, why);
+	store_view_free(&v);
+	return rc;
 }
 
 static void
-publish_signs_a_head_that_names_the_manifest(void **state)
+publish_signs_what_the_head_says_and_a_head_that_names_it(void **state)
 {
 	struct fixture *f = *state;
 	struct publication *p;
 	struct manifest m;
 	struct bytes frame, payload;
-	struct head h;
+	struct head h, got;
 	struct buf beat;
 	uint8_t id[HASH_LEN];
 
 	put_entries(f->s, 0, 3);
-	assert_int_equal(publish(&p, f->s, f->key, NULL, NULL), 0);
-	buf_init(&beat, 0);
-	assert_int_equal(publication_beat(p, f->key, 77, &beat), 0);
-	assert_int_equal(frame_open(beat.data, beat.len, FRAME_HEAD,
-	    sign_key_public(f->key), &payload, NULL), 0);
-	assert_int_equal(head_decode(&h, payload, NULL), 0);
+	assert_int_equal(cut(f, &p, NULL), 0);
+	store_head(f->s, &h, NULL);
+	h.engine = 1;
 	frame = publication_manifest(p);
 	crypto_generichash(id, sizeof(id), frame.p, frame.n, NULL, 0);
-	assert_memory_equal(h.manifest_id, id, sizeof(id));
-	assert_int_equal(h.version, 1);
-	assert_int_equal(h.issued_us, 77);
+	assert_memory_equal(publication_id(p), id, sizeof(id));
+	memcpy(h.manifest_id, id, sizeof(id));
+	buf_init(&beat, 0);
+	assert_int_equal(publish_beat(&h, f->key, 77, &beat), 0);
+	assert_int_equal(frame_open(beat.data, beat.len, FRAME_HEAD,
+	    sign_key_public(f->key), &payload, NULL), 0);
+	assert_int_equal(head_decode(&got, payload, NULL), 0);
+	assert_int_equal(got.version, 1);
+	assert_int_equal(got.issued_us, 77);
 	open_manifest(f, p, &m);
 	assert_int_equal(m.version, 1);
 	assert_int_equal(m.count, records_n(store_records(f->s)));
@@ -120,6 +128,26 @@ publish_signs_a_head_that_names_the_manifest(void **state)
 	manifest_fini(&m);
 	buf_fini(&beat);
 	publication_free(&p);
+}
+
+static void
+publish_that_is_told_to_stop_leaves_no_manifest(void **state)
+{
+	struct fixture *f = *state;
+	struct store_view *v;
+	struct publication *p;
+	atomic_bool stop = true;
+	char dir[96];
+
+	put_entries(f->s, 0, 3);
+	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	v = store_view_new(f->s);
+	assert_int_equal(publish(&p, v, f->key, dir, &stop, NULL),
+	    ERR_TIMEOUT);
+	assert_null(p);
+	store_view_free(&v);
+	assert_int_equal(publication_load(&p, dir, sign_key_public(f->key),
+	    NULL), ERR_NOENT);
 }
 
 static void
@@ -134,10 +162,10 @@ publish_chunks_hold_every_record_in_order(void **state)
 
 	put_entries(f->s, 0, 9000);
 	records_begin(&r, store_records(f->s));
-	assert_int_equal(publish(&p, f->s, f->key, NULL, NULL), 0);
+	assert_int_equal(cut(f, &p, NULL), 0);
 	open_manifest(f, p, &m);
 	assert_true(m.chunks_n > 1);
-	assert_int_equal(m.chunks_n, publication_chunks(p));
+	assert_int_equal(m.chunks_n, publication_about(p)->chunks_n);
 	buf_init(&frame, 0);
 	for (i = 0; i < m.chunks_n; i++) {
 		struct bytes c, key, val;
@@ -164,54 +192,106 @@ publish_chunks_hold_every_record_in_order(void **state)
 }
 
 static void
-publish_again_gives_the_same_manifest(void **state)
+publish_again_or_loaded_gives_the_same_manifest(void **state)
 {
 	struct fixture *f = *state;
-	struct publication *a, *b;
-	struct bytes x, y;
+	struct publication *a, *b, *c;
+	struct sign_key *other;
+	char dir[96];
 
-	put_entries(f->s, 0, 100);
-	assert_int_equal(publish(&a, f->s, f->key, NULL, NULL), 0);
-	assert_int_equal(publish(&b, f->s, f->key, NULL, NULL), 0);
-	x = publication_manifest(a);
-	y = publication_manifest(b);
-	assert_int_equal(x.n, y.n);
-	assert_memory_equal(x.p, y.p, x.n);
+	put_entries(f->s, 0, 9000);
+	assert_int_equal(cut(f, &a, NULL), 0);
+	assert_int_equal(cut(f, &b, NULL), 0);
+	assert_memory_equal(publication_id(a), publication_id(b), HASH_LEN);
+	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	assert_int_equal(publication_load(&c, dir, sign_key_public(f->key),
+	    NULL), 0);
+	assert_memory_equal(publication_id(a), publication_id(c), HASH_LEN);
+	publication_free(&c);
+	assert_int_equal(sign_key_new(&other), 0);
+	assert_int_equal(publication_load(&c, dir, sign_key_public(other),
+	    NULL), ERR_AUTH);
+	assert_null(c);
+	sign_key_free(&other);
 	publication_free(&a);
 	publication_free(&b);
 }
 
+/* How many chunk files there are. */
+static size_t
+files(const struct fixture *f)
+{
+	char dir[96];
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	d = opendir(dir);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.' && strcmp(e->d_name, "MANIFEST") != 0;
+	closedir(d);
+	return n;
+}
+
 static void
-publish_after_a_change_outlives_the_version_it_borrowed_from(void **state)
+publish_after_a_change_writes_the_chunks_that_changed(void **state)
 {
 	struct fixture *f = *state;
 	struct publication *a, *b;
-	struct manifest m, old;
 	struct buf frame;
-	size_t i, j, shared = 0;
+	size_t n, more;
+	uint32_t i;
 
 	put_entries(f->s, 0, 9000);
-	assert_int_equal(publish(&a, f->s, f->key, NULL, NULL), 0);
-	open_manifest(f, a, &old);
+	assert_int_equal(cut(f, &a, NULL), 0);
+	n = publication_about(a)->chunks_n;
+	assert_true(n > 1);
+	assert_int_equal(files(f), n);
 	put_entries(f->s, 9000, 9001);
-	assert_int_equal(publish(&b, f->s, f->key, a, NULL), 0);
+	assert_int_equal(cut(f, &b, NULL), 0);
+	more = files(f) - n;
+	assert_true(more > 0 && more < n);
+	publication_sweep(b, a);	/* both are served */
+	assert_int_equal(files(f), n + more);
 	publication_free(&a);
-	open_manifest(f, b, &m);
+	publication_sweep(b, NULL);
+	assert_int_equal(files(f), publication_about(b)->chunks_n);
 	buf_init(&frame, 0);
-	for (i = 0; i < m.chunks_n; i++) {
+	for (i = 0; i < publication_about(b)->chunks_n; i++) {
 		buf_reset(&frame);
-		assert_int_equal(publication_chunk(b, (uint32_t)i, &frame), 0);
-		assert_int_equal(chunk_check(&m.chunks[i], frame.data + 5,
-		    frame.len - 5), 0);
-		for (j = 0; j < old.chunks_n; j++)
-			shared += memcmp(old.chunks[j].hash, m.chunks[i].hash,
-			    HASH_LEN) == 0;
+		assert_int_equal(publication_chunk(b, i, &frame), 0);
 	}
-	assert_true(shared > 0 && shared < m.chunks_n);
 	buf_fini(&frame);
-	manifest_fini(&old);
-	manifest_fini(&m);
 	publication_free(&b);
+}
+
+static void
+chunk_that_was_damaged_is_not_sent_and_is_cut_anew(void **state)
+{
+	struct fixture *f = *state;
+	char hex[HASH_LEN * 2 + 1], path[200];
+	struct publication *p;
+	struct buf frame;
+	FILE *file;
+
+	put_entries(f->s, 0, 9000);
+	assert_int_equal(cut(f, &p, NULL), 0);
+	hex_format(publication_about(p)->chunks[1].hash, HASH_LEN, hex);
+	snprintf(path, sizeof(path), "%s/published/%s", f->dir, hex);
+	assert_non_null(file = fopen(path, "r+"));
+	assert_int_equal(fseek(file, 100, SEEK_SET), 0);
+	assert_int_equal(fputs("damage", file) >= 0, 1);
+	fclose(file);
+	buf_init(&frame, 0);
+	assert_int_equal(publication_chunk(p, 1, &frame), ERR_CORRUPT);
+	publication_free(&p);
+	assert_int_equal(cut(f, &p, NULL), 0);
+	buf_reset(&frame);
+	assert_int_equal(publication_chunk(p, 1, &frame), 0);
+	buf_fini(&frame);
+	publication_free(&p);
 }
 
 int
@@ -219,11 +299,12 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(publish_before_the_first_version_finds_nothing),
-		T(publish_signs_a_head_that_names_the_manifest),
+		T(publish_signs_what_the_head_says_and_a_head_that_names_it),
+		T(publish_that_is_told_to_stop_leaves_no_manifest),
 		T(publish_chunks_hold_every_record_in_order),
-		T(publish_again_gives_the_same_manifest),
-		T(publish_after_a_change_outlives_the_version_it_borrowed_from),
+		T(publish_again_or_loaded_gives_the_same_manifest),
+		T(publish_after_a_change_writes_the_chunks_that_changed),
+		T(chunk_that_was_damaged_is_not_sent_and_is_cut_anew),
 	};
 
 	return sodium_init() < 0 ? 1 :

@@ -86,7 +86,7 @@ keep_version(struct fixture *f)
 	assert_int_equal(store_view_scan(view, remember, &f->set[v], NULL),
 	    0);
 	assert_int_equal(items_n(&f->set[v]), f->head[v].count);
-	assert_int_equal(store_view_prove(view, NULL), 0);
+	assert_int_equal(store_view_prove(view, NULL, NULL), 0);
 	store_view_free(&view);
 }
 
@@ -321,7 +321,7 @@ store_of_an_earlier_release_is_completed(void **state)
 	assert_int_equal(after.count, before.count);
 	assert_memory_equal(after.digest, before.digest, DIGEST_LEN);
 	v = store_view_new(f->s);
-	assert_int_equal(store_view_prove(v, NULL), 0);
+	assert_int_equal(store_view_prove(v, NULL, NULL), 0);
 	store_view_free(&v);
 	make_old(f, true);
 	assert_int_equal(store_open(&f->s, f->dir, &why), ERR_CORRUPT);

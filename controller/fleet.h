@@ -100,7 +100,7 @@ int fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
 int fleet_revoke(struct fleet *f, const char *id, struct diag *why);
 
 enum node_state { NODE_JOINING, NODE_CURRENT, NODE_BEHIND, NODE_REFUSING,
-    NODE_AWAY, NODE_REPAIRING, NODE_HELD };
+    NODE_AWAY, NODE_REPAIRING, NODE_HELD, NODE_STATES };
 /* "joining", .. */
 const char *node_state_name(enum node_state s);
 
@@ -123,6 +123,9 @@ typedef void (*fleet_node_fn)(void *arg, const struct node_info *n);
 /* Each node that is not revoked, by id.  Called with the fleet's own lock
  * held: fn must not call fleet functions. */
 void fleet_nodes(struct fleet *f, fleet_node_fn fn, void *arg);
+/* Does it enforce exactly h: version, digest and engine?  Before the first
+ * version, is it there? */
+bool fleet_converged(const struct node_info *n, const struct head *h);
 /* One of them; 0 or ERR_NOENT. */
 int fleet_node(struct fleet *f, const char *id, struct node_info *out);
 

@@ -328,6 +328,16 @@ node_state_name(enum node_state s)
 	return name[s];
 }
 
+bool
+fleet_converged(const struct node_info *n, const struct head *h)
+{
+	const struct ack *a = &n->ack;
+
+	return n->acked && a->enforced == h->version && (h->version == 0 ||
+	    (a->engine == DECIDE_ENGINE &&
+	    memcmp(a->digest, h->digest, DIGEST_LEN) == 0));
+}
+
 static enum node_state
 state_of(const struct fleet *f, const struct node *n)
 {
@@ -342,8 +352,7 @@ state_of(const struct fleet *f, const struct node *n)
 		return NODE_REPAIRING;
 	if (a->state == ACK_HELD)
 		return NODE_HELD;
-	if (h != NULL && a->enforced == h->version && a->engine == h->engine
-	    && memcmp(a->digest, h->digest, DIGEST_LEN) == 0)
+	if (h != NULL && fleet_converged(&n->info, h))
 		return NODE_CURRENT;
 	if (h != NULL && a->nack != NACK_NONE &&
 	    a->nack_version == h->version)

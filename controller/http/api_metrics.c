@@ -2,13 +2,12 @@
  * api_metrics.c - the controller's figures as Prometheus reads them.
  */
 #include <inttypes.h>
-#include <string.h>
 
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "controller/messages/messages.h"
 
-struct tally { uint64_t state[NODE_AWAY + 1], converged, lost, spool;
+struct tally { uint64_t state[NODE_STATES], converged, lost, spool;
     const struct head *head; };
 
 static void
@@ -19,8 +18,7 @@ count(void *arg, const struct node_info *n)
 	t->state[n->state]++;
 	t->lost += n->ack.events_lost;
 	t->spool += n->ack.spool_n;
-	t->converged += n->acked && n->ack.enforced == t->head->version &&
-	    memcmp(n->ack.digest, t->head->digest, DIGEST_LEN) == 0;
+	t->converged += fleet_converged(n, t->head);
 }
 
 static void
@@ -47,7 +45,7 @@ api_metrics(const struct api *a, struct buf *out)
 	    "Records of that version.", head.count);
 	buf_puts(out, "# HELP postern_nodes Enrolled nodes by state.\n"
 	    "# TYPE postern_nodes gauge\n");
-	for (s = 0; s <= NODE_AWAY; s++)
+	for (s = 0; s < NODE_STATES; s++)
 		buf_printf(out, "postern_nodes{state=\"%s\"} %" PRIu64 "\n",
 		    node_state_name((enum node_state)s), t.state[s]);
 	one(out, "postern_nodes_converged", "gauge",

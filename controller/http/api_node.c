@@ -1,8 +1,6 @@
 /*
  * api_node.c - the fleet: nodes, join tokens, revocation.
  */
-#include <string.h>
-
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "proto/base/clock.h"
@@ -30,10 +28,7 @@ node_json(const struct node_info *n, const struct head *head)
 	    (json_int_t)n->ack.decisions, "refusals",
 	    (json_int_t)n->ack.refusals, "spool",
 	    (json_int_t)n->ack.spool_n, "events_lost",
-	    (json_int_t)n->ack.events_lost, "converged", n->acked &&
-	    n->ack.enforced == head->version &&
-	    n->ack.engine == DECIDE_ENGINE &&
-	    memcmp(n->ack.digest, head->digest, DIGEST_LEN) == 0,
+	    (json_int_t)n->ack.events_lost, "converged", fleet_converged(n, head),
 	    "lag_ms", n->lag_us < 0 ? json_null() :
 	    json_real((double)n->lag_us / 1000), "sent", "deltas",
 	    (json_int_t)n->deltas, "delta_bytes", (json_int_t)n->delta_bytes,

@@ -1,8 +1,6 @@
 /*
  * api_status.c - what is in force, on how many nodes, and who lags.
  */
-#include <string.h>
-
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "controller/messages/messages.h"
@@ -21,8 +19,7 @@ static void
 count(void *arg, const struct node_info *n)
 {
 	struct tally *t = arg;
-	bool same = n->acked && n->ack.enforced == t->head->version &&
-	    memcmp(n->ack.digest, t->head->digest, DIGEST_LEN) == 0;
+	bool same = fleet_converged(n, t->head);
 
 	t->total++;
 	t->converged += same;

@@ -28,8 +28,8 @@ node_json(const struct node_info *n, const struct head *head)
 	    (json_int_t)n->ack.decisions, "refusals",
 	    (json_int_t)n->ack.refusals, "spool",
 	    (json_int_t)n->ack.spool_n, "events_lost",
-	    (json_int_t)n->ack.events_lost, "converged", fleet_converged(n, head),
-	    "lag_ms", n->lag_us < 0 ? json_null() :
+	    (json_int_t)n->ack.events_lost, "converged",
+	    fleet_converged(n, head), "lag_ms", n->lag_us < 0 ? json_null() :
 	    json_real((double)n->lag_us / 1000), "sent", "deltas",
 	    (json_int_t)n->deltas, "delta_bytes", (json_int_t)n->delta_bytes,
 	    "chunks", (json_int_t)n->chunks, "chunk_bytes",

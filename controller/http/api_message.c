@@ -221,7 +221,8 @@ static void
 explain_now(struct api_call *c, const struct event *e, json_t *o)
 {
 	const struct question q = { .from = e->sender, .to = e->recipient,
-	    .header_from = e->header_from, .ip = e->client_ip,
+	    .header_from = e->header_from[0] == '\0' ? NULL :
+	    e->header_from, .ip = e->client_ip,
 	    .host = e->client_name, .auth_user = e->sasl_user,
 	    .stage = "rcpt" };
 	json_t *answer = NULL;

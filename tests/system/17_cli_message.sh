@@ -44,6 +44,7 @@ expect wrong_time_is_2 2 "$postern" message search --since yesterday
 expect explain_of_the_event_is_1 1 "$postern" explain --event "$id"
 says explain_names_the_policy out "policy   blocked-senders"
 expect show_is_0 0 "$postern" message show "$id"
+same show_speaks_of_no_header "$(grep -c "From has no" "$dir/out")" 0
 says show_has_the_remedy out "Blocked Senders Exceptions"
 expect top_is_0 0 "$postern" sender top
 says top_has_the_sender out x@bad.example

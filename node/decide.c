@@ -199,6 +199,22 @@ gather(struct decider *d, struct ruleset *r)
 	return 0;
 }
 
+/* The verdict under r, with the sentry told: a version that makes the process
+ * die here is known by that. */
+static void
+evaluate(struct decider *d, struct ruleset *r, enum stage stage,
+    struct verdict *v)
+{
+	sentry_enter(d->conf.sentry, SENTRY_DECIDE,
+	    ruleset_head(r)->version);
+	if (gather(d, r) < 0)
+		inside_fault(v, REASON_INTERNAL);
+	else
+		judge(ruleset_tables(r), &d->env, &d->want, &d->facts,
+		    clock_wall_us(), stage, v, NULL);
+	sentry_leave(d->conf.sentry, SENTRY_DECIDE);
+}
+
 static void
 complain(struct decider *d, const struct ruleset *r)
 {
@@ -302,11 +318,8 @@ decide(struct decider *d, struct ruleset *r, const struct question *q,
 		make_envelope(d, q);
 		if (r == NULL)
 			inside_fault(&v, REASON_NO_SNAPSHOT);
-		else if (gather(d, r) < 0)
-			inside_fault(&v, REASON_INTERNAL);
 		else
-			judge(ruleset_tables(r), &d->env, &d->want, &d->facts,
-			    clock_wall_us(), stage, &v, NULL);
+			evaluate(d, r, stage, &v);
 	}
 	if (v.reason == REASON_INTERNAL)
 		complain(d, r);

@@ -13,6 +13,7 @@
 #include "node/metrics.h"
 #include "node/question.h"
 #include "node/ruleset.h"
+#include "node/sentry.h"
 #include "node/stages.h"
 #include "proto/wire/event.h"
 
@@ -26,6 +27,7 @@ struct decide_conf {
 	enum fallback on_error, bootstrap;
 	enum node_enforcement enforcement;
 	enum node_header header_stage;
+	struct sentry *sentry;		/* told of each decision; or NULL */
 };
 
 struct decider;

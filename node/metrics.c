@@ -94,6 +94,11 @@ metrics_text(struct metrics *m, struct buf *out)
 	    "Newest version the controller spoke of.", m->head_version);
 	metrics_one(out, "postern_stale", "gauge",
 	    "1 while the controller is not heard.", m->stale);
+	metrics_one(out, "postern_held", "gauge",
+	    "1 while held at an older version after crashes.", m->held);
+	metrics_one(out, "postern_digest_proved", "gauge",
+	    "1 when the digest in force was computed from the records here.",
+	    m->proved);
 	metrics_one(out, "postern_version_refusals_total", "counter",
 	    "Versions that were not taken.", m->nacks);
 	metrics_one(out, "postern_deltas_total", "counter",

@@ -26,6 +26,8 @@ struct metrics {
 	_Atomic uint64_t version;	/* enforced; 0: none */
 	_Atomic uint64_t head_version;	/* newest verified head heard */
 	_Atomic uint64_t stale;		/* 1: no head for long */
+	_Atomic uint64_t held;		/* 1: back on an older version */
+	_Atomic uint64_t proved;	/* 1: its digest was computed here */
 	_Atomic uint64_t nacks;
 	_Atomic uint64_t deltas;	/* taken */
 	_Atomic uint64_t repairs;	/* sets found damaged */

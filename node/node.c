@@ -22,6 +22,7 @@
 #include "node/join.h"
 #include "node/milter_front.h"
 #include "node/policy_front.h"
+#include "node/sentry.h"
 #include "node/sets.h"
 #include "node/spool.h"
 #include "node/sync.h"
@@ -44,6 +45,7 @@ struct node {
 	struct metrics metrics;
 	struct ruleset *ruleset;
 	struct decider *decider;
+	struct sentry *sentry;
 	struct spool *spool;
 	struct front *policy, *milter;
 	struct host host;
@@ -248,12 +250,35 @@ enrol(struct node *n, struct diag *why)
 	return rc;
 }
 
+/* What we enforced last; after crashes under it, the newest version before it
+ * that ran well. */
+static int
+open_set(struct node *n, uint64_t version, struct ruleset **out)
+{
+	const char *dir = n->conf->dir;
+	uint64_t upto, bad;
+	struct diag why;
+	int rc = ERR_NOENT;
+
+	sentry_enter(n->sentry, SENTRY_BUILD, version);
+	if (sentry_is_held(n->sentry, &upto, &bad)) {
+		rc = sets_open_upto(dir, n->id->root, upto, out, &why);
+		log_error("node.held", F_U("crashed_version", bad),
+		    F_U("version", rc < 0 ? 0 : ruleset_head(*out)->version),
+		    F_S("until", "the controller's head moves"));
+	}
+	if (rc < 0)
+		rc = sets_open_newest(dir, n->id->root, out, &why);
+	sentry_leave(n->sentry, SENTRY_BUILD);
+	return rc;
+}
+
 /* Who we are and what we enforced last. */
 static int
 load_state(struct node *n, uint64_t *ratchet, struct diag *why)
 {
 	const char *dir = n->conf->dir;
-	struct diag none;
+	struct ruleset *r = NULL;
 	int rc;
 
 	n->id = identity_new();
@@ -262,10 +287,9 @@ load_state(struct node *n, uint64_t *ratchet, struct diag *why)
 		rc = enrol(n, why);
 	if (rc < 0 || (rc = ratchet_load(dir, ratchet, why)) < 0)
 		return rc;
-	if (sets_open_newest(dir, n->id->root, &n->ruleset, &none) == 0) {
-		struct ruleset *r = n->ruleset;
-
-		n->ruleset = NULL;
+	if ((rc = sentry_open(&n->sentry, dir, clock_wall_us(), why)) < 0)
+		return rc;
+	if (open_set(n, *ratchet, &r) == 0) {
 		enforce(n, r);
 		if (ruleset_head(r)->version > *ratchet)
 			*ratchet = ruleset_head(r)->version;
@@ -328,10 +352,12 @@ start_parts(struct node *n, struct diag *why)
 	    .metrics = &n->metrics, .on_ruleset = on_ruleset, .arg = n };
 	int rc;
 
-	n->decider = decide_new(&decide, &n->metrics);
 	snprintf(dir, sizeof(dir), "%s/spool", n->conf->dir);
-	if ((rc = load_state(n, &sync.ratchet, why)) < 0 ||
-	    (rc = spool_open(&n->spool, &spool, why)) < 0 ||
+	if ((rc = load_state(n, &sync.ratchet, why)) < 0)
+		return rc;
+	decide.sentry = sync.sentry = n->sentry;
+	n->decider = decide_new(&decide, &n->metrics);
+	if ((rc = spool_open(&n->spool, &spool, why)) < 0 ||
 	    (rc = start_loop(n, why)) < 0)
 		return rc;
 	sync.id = n->id;
@@ -401,6 +427,7 @@ stop_parts(struct node *n)
 	decide_free(&n->decider);
 	ruleset_unref(&n->ruleset);
 	ruleset_unref(&n->slot);
+	sentry_close(&n->sentry);
 	buf_fini(&n->encoded);
 	identity_free(&n->id);
 	pthread_mutex_destroy(&n->slot_lock);

@@ -71,6 +71,10 @@ tick(struct sync *s, uint64_t now)
 		sync_send_ack(s);
 	}
 	sync_fetch_tick(s, now);
+	s->conf.metrics->held = sentry_is_held(s->conf.sentry, NULL, NULL);
+	s->conf.metrics->proved = s->newest != NULL &&
+	    ruleset_is_proved(s->newest);
+	sentry_runs(s->conf.sentry, sync_head_enforced(s).version, now);
 	sync_delta_tick(s, now);
 	watch_staleness(s, now);
 }
@@ -147,6 +151,7 @@ free_all(struct sync *s)
 	if (s->ctx != NULL)
 		sock_ctx_free(&s->ctx);
 	uplink_free(&s->uplink);
+	scrub_stop(&s->scrub);
 	fetch_free(&s->fetch);
 	ruleset_unref(&s->build_result);
 	ruleset_unref(&s->newest);
@@ -170,6 +175,11 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 		s->enforced = *ruleset_head(conf->current);
 		s->published = s->newest = ruleset_ref(conf->current);
 	}
+	s->scrub = scrub_start(SCRUB_DUTY_PCT, SCRUB_INTERVAL_MS);
+	if (s->scrub == NULL)
+		log_error("scrub.missing", F_S("reason", "no thread for it"));
+	else if (s->newest != NULL)
+		scrub_on_view(s->scrub, s->newest);
 	pthread_mutex_init(&s->lock, NULL);
 	randombytes_buf(s->boot_id, sizeof(s->boot_id));
 	s->uplink = uplink_new(conf->spool);

@@ -12,6 +12,7 @@
 #include "node/identity.h"
 #include "node/metrics.h"
 #include "node/ruleset.h"
+#include "node/sentry.h"
 #include "node/spool.h"
 
 #define SYNC_STALE_MS 30000	/* without a head: stale */
@@ -23,6 +24,7 @@ struct sync_conf {
 	struct node_identity *id;	/* the certificate in it is renewed */
 	struct spool *spool;
 	struct metrics *metrics;
+	struct sentry *sentry;
 	struct ruleset *current;	/* enforced at the start, or NULL */
 	uint64_t ratchet;
 	/* A new view, on the sync's thread; the callee owns one reference.

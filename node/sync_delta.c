@@ -154,7 +154,12 @@ sync_on_delta(struct sync *s, struct bytes frame)
 
 	if (s->newest == NULL)
 		return;			/* it is asked for after the base */
+	if (sync_is_held(s))
+		return;
+	sentry_enter(s->conf.sentry, SENTRY_APPLY,
+	    ruleset_head(s->newest)->version);
 	rc = ruleset_apply(s->newest, &d, &next, &refusal, &why);
+	sentry_leave(s->conf.sentry, SENTRY_APPLY);
 	if (rc < 0) {
 		on_refused(s, rc, &refusal, why.text);
 		return;
@@ -193,5 +198,7 @@ sync_publish(struct sync *s)
 	s->backoff_ms = s->not_before_ms = 0;
 	s->nack = NACK_NONE;
 	s->published = s->newest;
+	if (s->scrub != NULL)
+		scrub_on_view(s->scrub, s->newest);
 	s->conf.on_ruleset(s->conf.arg, ruleset_ref(s->newest));
 }

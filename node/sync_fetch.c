@@ -68,7 +68,10 @@ build(void *arg)
 {
 	struct sync *s = arg;
 
+	sentry_enter(s->conf.sentry, SENTRY_BUILD,
+	    fetch_head(s->fetch)->version);
 	s->build_rc = fetch_build(s->fetch, &s->build_result, &s->build_why);
+	sentry_leave(s->conf.sentry, SENTRY_BUILD);
 	s->built = true;
 	sync_wake(s);
 	return NULL;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "node/fetch.h"
+#include "node/scrub.h"
 #include "node/sync.h"
 #include "node/uplink.h"
 #include "proto/base/sock.h"
@@ -21,6 +22,8 @@
 #define STALL_MS 5000		/* nothing came: ask again */
 #define DELTA_WAIT_MS 1000	/* no delta since it was asked: the manifest */
 #define TICK_MS 200
+#define SCRUB_DUTY_PCT 10
+#define SCRUB_INTERVAL_MS (60 * 60 * 1000)
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define HWM 64
@@ -58,6 +61,7 @@ struct sync {
 	uint32_t asked_got;		/* deltas taken since */
 	bool avoid_deltas;		/* they failed: manifest and chunks */
 	bool repairing;
+	struct scrub *scrub;		/* NULL: no thread for it */
 
 	struct fetch *fetch;
 	bool building;
@@ -88,6 +92,9 @@ enum nack sync_nack_of(int err);
 int sync_send(struct sync *s, const struct buf *frame);
 /* Wait before the next try, twice as long as the last time. */
 void sync_back_off(struct sync *s);
+
+/* Held after crashes: nothing is asked for or taken.  Says so. */
+bool sync_is_held(struct sync *s);
 
 /* sync_fetch.c: manifest, chunks, build. */
 void sync_begin_fetch(struct sync *s);

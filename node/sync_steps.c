@@ -106,7 +106,8 @@ sync_send_ack(struct sync *s)
 	struct ack a = { .accepted = s->ratchet, .enforced = now.version,
 	    .proved = s->newest != NULL && ruleset_is_proved(s->newest) &&
 		ruleset_head(s->newest)->version == now.version,
-	    .state = s->repairing ? ACK_REPAIRING :
+	    .state = sentry_is_held(s->conf.sentry, NULL, NULL) ? ACK_HELD :
+		s->repairing ? ACK_REPAIRING :
 		s->conf.metrics->stale != 0 ? ACK_STALE : ACK_CURRENT,
 	    .repairs = s->conf.metrics->repairs,
 	    .enforced_us = s->enforced_us, .engine = DECIDE_ENGINE,
@@ -164,6 +165,20 @@ is_acceptable(struct sync *s, const struct head *h)
 	return false;
 }
 
+bool
+sync_is_held(struct sync *s)
+{
+	uint64_t bad;
+	char detail[120];
+
+	if (!sentry_is_held(s->conf.sentry, NULL, &bad))
+		return false;
+	snprintf(detail, sizeof(detail), "the node crashed %d times under or "
+	    "after version %llu", SENTRY_CRASHES, (unsigned long long)bad);
+	sync_refuse(s, s->conf.metrics->head_version, NACK_CRASH, detail);
+	return true;
+}
+
 static void
 on_head(struct sync *s, struct bytes frame)
 {
@@ -187,6 +202,10 @@ on_head(struct sync *s, struct bytes frame)
 	s->head_ms = clock_mono_ms();
 	s->conf.metrics->head_version = h.version;
 	if (!is_acceptable(s, &h))
+		return;
+	if (sentry_heard(s->conf.sentry, h.version))
+		log_info("sync.released", F_U("head", h.version));
+	if (sync_is_held(s))
 		return;
 	if (h.version == sync_head_enforced(s).version &&
 	    s->nack_version != h.version)

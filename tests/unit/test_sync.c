@@ -4,6 +4,11 @@
  */
 #include "tests/unit/delta_fixture.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "node/sync.h"
 
 #define DELTAS 20
@@ -21,6 +26,7 @@ struct fleet {
 	struct spool *spool;
 	struct metrics metrics;
 	struct sync *sync;
+	struct sentry *sentry;
 	struct ruleset *_Atomic got;
 	struct ack ack;
 	uint64_t events_n;
@@ -91,6 +97,8 @@ setup(void **state)
 	conf.dir = f->x->dir;
 	conf.id = f->x->id;
 	conf.spool = f->spool;
+	assert_int_equal(sentry_open(&f->sentry, f->x->dir, 1, NULL), 0);
+	conf.sentry = f->sentry;
 	if (sync_start(&f->sync, &conf, &why) < 0)
 		fail_msg("%s", why.text);
 	return 0;
@@ -104,6 +112,7 @@ teardown(void **state)
 
 	sync_stop(&f->sync);
 	spool_close(&f->spool);
+	sentry_close(&f->sentry);
 	ruleset_unref(&r);
 	sock_close(&f->control);
 	sock_close(&f->events);
@@ -410,6 +419,120 @@ delta_of_another_content_is_refused_and_the_manifest_taken(void **state)
 	fixture_agrees(fleet.x, fleet.got, NULL);
 }
 
+static bool
+is_held(struct fleet *f)
+{
+	return f->ack.state == ACK_HELD && f->ack.nack == NACK_CRASH;
+}
+
+/* A process that dies while deciding. */
+static void
+die_deciding(struct fleet *f, uint64_t version)
+{
+	struct sentry *s;
+	pid_t pid = fork();
+	int status;
+	uint64_t ms;
+
+	if (pid == 0) {
+		if (sentry_open(&s, f->x->dir, clock_wall_us(), NULL) < 0)
+			_exit(1);
+		for (ms = 0; ms <= 2 * SENTRY_RAN_MS; ms += 60000)
+			sentry_runs(s, version, ms);
+		sentry_enter(s, SENTRY_DECIDE, version);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static void
+node_held_after_crashes_takes_nothing_until_the_head_moves(void **state)
+{
+	struct sentry *next;
+	int i;
+
+	(void)state;
+	play(&fleet, enforces_7);
+	sentry_heard(fleet.sentry, 8);
+	for (i = 0; i < SENTRY_CRASHES; i++)
+		die_deciding(&fleet, 7);
+	assert_int_equal(sentry_open(&next, fleet.x->dir, clock_wall_us(),
+	    NULL), 0);
+	sentry_close(&next);
+	change(&fleet, 8, "Dnew@acme.example", "\1");
+	send_buf(&fleet, fleet.control, &fleet.delta[0]);
+	play(&fleet, is_held);
+	assert_int_equal(fleet.ack.enforced, 7);
+	assert_int_equal(fleet.delta_reqs, 0);
+	change(&fleet, 9, "Dnew@acme.example", "\2");
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.ack.state, ACK_CURRENT);
+	assert_int_equal(fleet.ack.nack, NACK_NONE);
+}
+
+static bool
+is_repaired(struct fleet *f)
+{
+	return f->ack.repairs == 1 && f->ack.state == ACK_CURRENT &&
+	    strstr(ruleset_dir(f->got), "/7.1") != NULL;
+}
+
+static bool
+is_proved(struct fleet *f)
+{
+	return f->ack.proved;
+}
+
+/* Flip a bit of each byte of the values in the only table. */
+static void
+damage(const char *dir)
+{
+	char path[600];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/live", dir);
+	d = opendir(path);
+	while ((e = readdir(d)) != NULL) {
+		uint8_t b[256];
+		ssize_t n;
+		int fd, i;
+
+		if (strstr(e->d_name, ".ldb") == NULL)
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_RDWR);
+		n = pread(fd, b, sizeof(b), 0);
+		assert_true(n > 100);
+		for (i = 0; i < n; i++)
+			b[i] ^= 1;
+		assert_int_equal(pwrite(fd, b, (size_t)n, 0), n);
+		close(fd);
+	}
+	closedir(d);
+}
+
+static void
+damaged_set_is_fetched_anew_and_said_so(void **state)
+{
+	struct buf scratch;
+	struct bytes v;
+	size_t i, wrong = 0;
+
+	(void)state;
+	play(&fleet, enforces_7);
+	play(&fleet, is_proved);
+	damage(ruleset_dir(fleet.got));
+	buf_init(&scratch, 0);
+	for (i = 0; i < fleet.x->n; i++)
+		wrong += ruleset_get(fleet.got, fleet.x->r[i].key.data,
+		    fleet.x->r[i].key.len, &scratch, &v) != 0;
+	buf_fini(&scratch);
+	assert_true(wrong > 0);
+	play(&fleet, is_repaired);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
 static void
 events_are_delivered_in_batches(void **state)
 {
@@ -436,6 +559,8 @@ main(void)
 		T(gone_deltas_lead_to_the_manifest),
 		T(older_manifest_is_caught_up_by_deltas),
 		T(delta_of_another_content_is_refused_and_the_manifest_taken),
+		T(node_held_after_crashes_takes_nothing_until_the_head_moves),
+		T(damaged_set_is_fetched_anew_and_said_so),
 		T(events_are_delivered_in_batches),
 	};
 

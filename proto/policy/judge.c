@@ -7,6 +7,7 @@
  */
 #include "proto/policy/decide.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -31,8 +32,9 @@ trace_stage(struct run *r, enum stage_id id)
 {
 	struct stage_trace *st;
 
-	if (r->trace == NULL || r->trace->n == DECIDE_TRACE_STAGES)
+	if (r->trace == NULL)
 		return NULL;
+	assert(r->trace->n < DECIDE_TRACE_STAGES);	/* seven and four */
 	st = &r->trace->stage[r->trace->n++];
 	memset(st, 0, offsetof(struct stage_trace, candidates));
 	st->id = id;
@@ -42,13 +44,13 @@ trace_stage(struct run *r, enum stage_id id)
 	return st;
 }
 
+/* Of a refusal. */
 static enum verdict_kind
 kind_of(enum reason reason)
 {
 	int code = reply_info(reason)->code;
 
-	return code < 400 ? VERDICT_ACCEPT :
-	    code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
+	return code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
 }
 
 /* Refuse; returns true so that a stage can say "return refuse(...)". */
@@ -172,7 +174,7 @@ note_would(struct run *r, enum policy_type type, enum identity based, int is)
 	would = outcome_of(r, match_best(&r->j, type, based, &w, NULL) ? &w :
 	    NULL);
 	r->j.with_monitored = false;
-	if (would == is || (type == POLICY_GREYLISTING && v->has_would))
+	if (would == is)
 		return;
 	v->has_would = true;
 	v->would = would == OUTCOME_PERMIT ? REASON_ACCEPTED :

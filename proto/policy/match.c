@@ -104,7 +104,8 @@ match_sender(struct judging *j, const struct policy *p,
 static bool
 is_active(const struct judging *j, const struct policy *p)
 {
-	return p->enabled && (j->with_monitored || !p->monitor) &&
+	/* disabled ones stand in no index */
+	return (j->with_monitored || !p->monitor) &&
 	    p->valid_from_us <= j->now_us && j->now_us < p->valid_until_us;
 }
 
@@ -301,8 +302,7 @@ try_headers(struct judging *j, struct search *q)
 		else if (strcmp(e->headers[k].text, a->text) != 0)
 			try_selector(j, q, SIDE_SENDER, TARGET_ADDRESS,
 			    a->text, 0);
-		if (e->header_base != NULL &&
-		    e->header_base[i].kind == ADDR_MAILBOX)
+		if (e->header_base[i].kind == ADDR_MAILBOX)
 			try_selector(j, q, SIDE_SENDER, TARGET_ADDRESS,
 			    e->header_base[i].text, 0);
 	}
@@ -412,8 +412,7 @@ match_is_open(struct judging *j, enum policy_type type,
 		const struct policy *p = &j->t->policies[
 		    j->t->header_exception[type][i]];
 
-		if (++j->steps > DECIDE_STEPS_MAX)
-			return false;
+		j->steps++;
 		if (is_active(j, p) && (could_beat(j, p, false, w) ||
 		    (p->bidirectional && could_beat(j, p, true, w))))
 			return true;

@@ -116,8 +116,7 @@ side_header(const struct judging *j, size_t i, bool block, struct side *s)
 	memset(s, 0, sizeof(*s));
 	s->form[s->form_n++] = &e->headers[i];
 	s->slot[s->slots_n++] = match_slot(WHO_HEADER, (uint8_t)i);
-	if (block && e->header_base != NULL &&
-	    e->header_base[i].kind == ADDR_MAILBOX) {
+	if (block && e->header_base[i].kind == ADDR_MAILBOX) {
 		s->form[s->form_n++] = &e->header_base[i];
 		s->slot[s->slots_n++] = match_slot(WHO_HEADER_BASE,
 		    (uint8_t)i);

@@ -95,15 +95,13 @@ want_headers(struct want *w, const struct tables *t, struct envelope *env)
 		if ((rc = add_entries(w, t, a, WHO_HEADER, (uint8_t)i,
 		    true)) < 0)
 			return rc;
-		if (env->header_base != NULL)
-			memset(&env->header_base[i], 0, sizeof(struct addr));
+		memset(&env->header_base[i], 0, sizeof(struct addr));
 		/* The directory holds internal addresses; external ones match
 		 * without their extension: one of the two keys at most. */
 		if (internal && t->has_attributes && (rc = add_header_entry(w,
 		    a, (uint8_t)i)) < 0)
 			return rc;
-		if (!internal && env->header_base != NULL &&
-		    addr_strip_extension(a, t->settings.delimiters,
+		if (!internal && addr_strip_extension(a, t->settings.delimiters,
 		    &env->header_base[i]) &&
 		    (rc = add_entries(w, t, &env->header_base[i],
 		    WHO_HEADER_BASE, (uint8_t)i, false)) < 0)
@@ -249,7 +247,7 @@ want_second(const struct tables *t, struct envelope *env,
 		if ((rc = add_user(w, env->user, &env->headers[i],
 		    WHO_HEADER, (uint8_t)i, true)) < 0)
 			return rc;
-		if (env->header_base != NULL && (rc = add_user(w, env->user,
+		if ((rc = add_user(w, env->user,
 		    &env->header_base[i], WHO_HEADER_BASE, (uint8_t)i,
 		    false)) < 0)
 			return rc;

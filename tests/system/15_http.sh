@@ -88,7 +88,7 @@ check("length_no_number", 400, line + hosts + auth +
 check("two_authorizations", 400, get + hosts + auth + auth + "\r\n")
 check("oversize_by_its_length", 413, line + hosts + auth +
       "Content-Length: 99999999999\r\n\r\n")
-check("oversize_for_this_route", 413, line + hosts + auth +
+check("oversize_for_this_route", 413, "POST /v1/explain HTTP/1.1\r\n" + hosts + auth +
       "Content-Length: 2000000\r\n\r\n" + "x" * 2000000)
 check("oversize_head", (431, 0), get + hosts + auth + "X: " + "a" * 100000 +
       "\r\n\r\n")

@@ -9,15 +9,15 @@ if [ "${1:-}" != inside ]; then
 fi
 . "$(dirname "$0")/../lib/system.sh"
 
-# disk NAME: $dir/NAME becomes a disk of 48 MB of its own
+# disk NAME: $dir/NAME becomes a disk of its own, large enough for all events
+# of this test
 disk() {
 	mkdir "$dir/$1"
-	mount -t tmpfs -o size=48m,mode=700 tmpfs "$dir/$1" ||
+	mount -t tmpfs -o size=192m,mode=700 tmpfs "$dir/$1" ||
 	    skip "no tmpfs can be mounted here"
 }
 
 fill() {
-	head -c 60000000 /dev/zero >"$dir/$1/fill" 2>/dev/null
 	cat /dev/zero >>"$dir/$1/fill" 2>/dev/null
 }
 

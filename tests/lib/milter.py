@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""milter.py - a mail server's side of the milter protocol, as bytes.
+
+usage: milter.py HOST:PORT CASE
+
+Cases: message (a whole one, prints the answers), frames (wrong lengths),
+order (wrong orders), cut (gone at each byte of a session), huge (a header of
+10 MB in one frame, and 10,000 headers), many N (N connections at once, each
+with a message), deaf (never reads).  Prints what it saw as one line; the exit
+status is 1 when an answer was not as it must be.
+"""
+import socket
+import struct
+import sys
+
+
+def frame(command, data=b""):
+    return struct.pack(">I", len(data) + 1) + command + data
+
+
+OPTIONS = frame(b"O", struct.pack(">III", 6, 0x1ff, 0x1fffff))
+CONNECT = frame(b"C", b"mx.test\0" b"4\0\x19" b"198.51.100.7\0")
+HELO = frame(b"H", b"client.test\0")
+BEGIN = OPTIONS + CONNECT + HELO
+END = frame(b"Q")
+
+
+def mail(sender, rcpt):
+    return frame(b"M", b"<%s>\0" % sender) + frame(b"R", b"<%s>\0" % rcpt)
+
+
+def header(name, value):
+    return frame(b"L", name + b"\0" + value + b"\0")
+
+
+MESSAGE = (mail(b"x@far.example", b"al@acme.example") +
+           header(b"From", b"x@far.example") + frame(b"N") + frame(b"E"))
+
+
+class Peer:
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.sock = socket.create_connection((host, int(port)), 20)
+
+    def send(self, data):
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def answers(self):
+        """All frames until the other side closes."""
+        data = b""
+        try:
+            while True:
+                more = self.sock.recv(65536)
+                if not more:
+                    break
+                data += more
+        except ConnectionResetError:
+            pass
+        out = []
+        while len(data) >= 5:
+            n = struct.unpack(">I", data[:4])[0]
+            out.append(data[4:4 + n])
+            data = data[4 + n:]
+        return out
+
+
+def talk(address, data):
+    p = Peer(address)
+    p.send(data)
+    try:
+        p.sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass            # it has closed already
+    got = p.answers()
+    p.sock.close()
+    return got
+
+
+def letters(got):
+    return b"".join(x[:1] for x in got).decode()
+
+
+def fives(got):
+    return [x for x in got if x[:2] == b"y5"]
+
+
+def case_message(address):
+    got = talk(address, BEGIN + MESSAGE + END)
+    print(letters(got))
+    return letters(got) == "Occchc"
+
+
+def case_frames(address):
+    bad = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x80\0\0\0Q",
+           b"GET / HTTP/1.1\r\n\r\n", b"EHLO x\r\n", b"\0" * 4096,
+           bytes(range(256)) * 64]
+    bad += [frame(c, d) for c in (b"C", b"H", b"M", b"R", b"L", b"D", b"N",
+                                  b"A", b"U", b"z", b"\0")
+            for d in (b"x", b"\0x", b"x" * 300)]
+    n = 0
+    for b in bad:
+        for before in (b"", OPTIONS, BEGIN, BEGIN + mail(b"a@b.example",
+                                                         b"c@acme.example")):
+            got = talk(address, before + b + b"\0\0\0\0")
+            n += 1
+            if fives(got):
+                print("a 5xx to", before + b, got)
+                return False
+    print(n, "connections")
+    return True
+
+
+def case_order(address):
+    steps = [frame(c, d) for c, d in (
+        (b"C", CONNECT[5:]), (b"H", HELO[5:]), (b"M", b"<x@far.example>\0"),
+        (b"R", b"<al@acme.example>\0"), (b"T", b""),
+        (b"L", b"From\0x@far.example\0"), (b"N", b""), (b"B", b"x"),
+        (b"E", b""), (b"A", b""), (b"K", b""), (b"O", OPTIONS[5:]))]
+    n = 0
+    for a in steps:
+        for b in steps:
+            for c in steps:
+                got = talk(address, OPTIONS + a + b + c + END)
+                n += 1
+                if fives(got):
+                    print("a 5xx", a, b, c, got)
+                    return False
+    print(n, "orders")
+    return True
+
+
+def case_cut(address):
+    whole = BEGIN + MESSAGE
+    for n in range(len(whole)):
+        p = Peer(address)
+        p.send(whole[:n])
+        if n % 2:
+            p.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                              struct.pack("ii", 1, 0))
+        p.sock.close()
+    print(len(whole), "cuts")
+    return True
+
+
+def case_huge(address):
+    begin = BEGIN + mail(b"x@far.example", b"al@acme.example")
+    got = talk(address, begin + header(b"From", b"a@b.example," * 900000) +
+               frame(b"N") + frame(b"E") + END)
+    print("10 MB header:", letters(got), end="; ")
+    if letters(got) != "Occchc":
+        return False
+    got = talk(address, begin + header(b"From", b"a@b.example") * 5000 +
+               header(b"X-A", b"b" * 1000) * 5000 + frame(b"N") +
+               frame(b"E") + END)
+    print("10,000 headers:", letters(got))
+    return letters(got) == "Occchc"
+
+
+def case_many(address, n):
+    peers = [Peer(address) for _ in range(n)]
+    for p in peers:
+        p.send(BEGIN)
+    for p in peers:
+        p.send(MESSAGE + END)
+    bad = [p for p in peers if letters(p.answers()) != "Occchc"]
+    print(n, "connections,", len(bad), "bad")
+    return not bad
+
+
+def case_deaf(address):
+    p = Peer(address)
+    p.sock.settimeout(0.5)
+    p.send(BEGIN)
+    sent = 0
+    one = (mail(b"x@far.example", b"al@acme.example") * 500 +
+           frame(b"A"))
+    try:
+        while sent < 256 * 1024 * 1024:
+            sent += p.sock.send(one)
+    except socket.timeout:
+        print("stopped after", sent, "bytes")
+        return True
+    print("the node takes without end")
+    return False
+
+
+def main():
+    case = globals()["case_" + sys.argv[2]]
+    return 0 if case(sys.argv[1], *[int(x) for x in sys.argv[3:]]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/backup.h"
 #include "controller/fleet.h"
 #include "controller/healthcheck.h"
 #include "controller/http/api.h"
@@ -44,6 +45,7 @@ struct controller {
 	struct messages *messages;
 	struct fleet *fleet;
 	struct publisher *publishing;
+	struct backup *backup;
 	struct keeper *keeper;
 	struct httpd *httpd;
 	struct api api;
@@ -97,7 +99,9 @@ static const struct conf_program program = {
 	.name = "postern-controller",
 	.summary = "Holds the policy, signs it, publishes it to nodes.\n\n"
 	    "       postern-controller healthcheck --dir DIR | --url URL\n"
-	    "Exits 0 when the controller of that folder is ready.",
+	    "Exits 0 when the controller of that folder is ready.\n\n"
+	    "       postern-controller restore --from BACKUP --dir DIR\n"
+	    "Puts a backup into a new folder.",
 	.options = options, .check = check,
 };
 
@@ -251,10 +255,17 @@ start(struct controller *c, struct diag *why)
 	publishing.fleet = c->fleet;
 	publishing.key = c->publisher;
 	publishing.dir = published;
+	publishing.hold = backup_is_marked(c->store);
+	if (publishing.hold)
+		log_warning("controller.held", F_U("version",
+		    store_version(c->store)), F_S("reason", "the store was "
+		    "restored: nothing is published until \"postern adopt\""));
+	c->backup = backup_new(c->store, c->messages, c->conf.dir);
 	if ((rc = publisher_start(&c->publishing, &publishing, why)) < 0)
 		return rc;
 	c->api = (struct api){ .store = c->store, .fleet = c->fleet,
 	    .messages = c->messages, .auth = c->auth,
+	    .publisher = c->publishing, .backup = c->backup,
 	    .started_us = clock_wall_us(), .on_commit = on_commit,
 	    .arg = c };
 	keeper.store = c->store;
@@ -296,6 +307,7 @@ stop(struct controller *c)
 	if (c->httpd != NULL)
 		httpd_stop(&c->httpd);
 	keeper_stop(&c->keeper);
+	backup_free(&c->backup);
 	publisher_stop(&c->publishing);
 	if (c->fleet != NULL)
 		fleet_stop(&c->fleet);
@@ -322,6 +334,8 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc >= 2 && strcmp(argv[1], "healthcheck") == 0)
 		return healthcheck_main(argc, argv);
+	if (argc >= 2 && strcmp(argv[1], "restore") == 0)
+		return backup_restore_main(argc, argv);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);

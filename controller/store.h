@@ -87,6 +87,10 @@ struct store_view *store_view_new(struct store *s);
 void store_view_free(struct store_view **v);
 /* As store_head(); borrowed. */
 const struct head *store_view_head(const struct store_view *v);
+/* Copy the whole store as the view shows it into the folder dir, which has
+ * none yet, so that store_open() opens it.  Any thread.  As db_copy(). */
+int store_view_copy(struct store_view *v, const char *dir,
+    const atomic_bool *stop, struct diag *why);
 /* Each record in the order of keys, until fn gives an error.  Any thread. */
 typedef int (*store_record_fn)(void *arg, struct bytes key, struct bytes val);
 int store_view_scan(struct store_view *v, store_record_fn fn, void *arg,

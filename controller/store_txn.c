@@ -64,8 +64,8 @@ txn_abort(struct txn *t)
 	db_batch_free(&t->batch);
 }
 
-static int
-write_acked(const char *dir, const struct chain *c, struct diag *why)
+int
+chain_name(const char *dir, const struct chain *c, struct diag *why)
 {
 	char path[4096], hex[CHAIN_LEN * 2 + 1], text[128];
 
@@ -146,7 +146,7 @@ txn_commit(struct txn *t, struct db *db, const char *dir,
 		*chain = next;
 		/* the batch stands; that it does is named again with the
 		 * next one */
-		if (write_acked(dir, chain, &late) < 0)
+		if (chain_name(dir, chain, &late) < 0)
 			log_error("store.acked", F_S("reason", late.text));
 	}
 	buf_fini(&meta);

@@ -34,6 +34,9 @@ int txn_commit(struct txn *t, struct db *db, const char *dir,
     struct chain *chain, struct diag *why);
 void txn_abort(struct txn *t);
 
+/* Name a chain in dir/ACKED, synced: for a copy.  0, ERR_FULL, ERR_IO. */
+int chain_name(const char *dir, const struct chain *c, struct diag *why);
+
 /*
  * Read the chain of a database and hold it against dir/ACKED.  0;
  * ERR_CORRUPT when what was acknowledged is missing from the database.

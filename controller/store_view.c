@@ -2,6 +2,7 @@
  * store_view.c - all records of one version, while others are committed.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct store_view {
 	struct db *db;
 	struct db_view *view;
 	struct head head;
+	struct chain chain;
 };
 
 struct store_view *
@@ -22,6 +24,7 @@ store_view_new(struct store *s)
 	v->db = s->db;
 	v->view = db_view_new(s->db);
 	store_head(s, &v->head, NULL);
+	v->chain = s->chain;
 	return v;
 }
 
@@ -41,6 +44,18 @@ const struct head *
 store_view_head(const struct store_view *v)
 {
 	return &v->head;
+}
+
+int
+store_view_copy(struct store_view *v, const char *dir,
+    const atomic_bool *stop, struct diag *why)
+{
+	char path[4300];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/policy", dir);
+	rc = db_copy(v->db, v->view, path, stop, why);
+	return rc < 0 ? rc : chain_name(dir, &v->chain, why);
 }
 
 int

@@ -34,6 +34,9 @@ static const struct cli_command commands[] = {
 	{ "revision", cmd_revision, "who changed what, when and why" },
 	{ "status", cmd_status, "say what is in force, and where" },
 	{ "node", cmd_node, "the nodes: list, join, revoke" },
+	{ "backup", cmd_backup, "all that the controller holds, in a folder" },
+	{ "restore", cmd_restore, "put a backup into a new data folder" },
+	{ "adopt", cmd_adopt, "go on with a restored controller" },
 	{ "dev", cmd_dev, "a controller and nodes on this machine, to try" },
 	{ "version", cmd_version, "print the version" },
 };

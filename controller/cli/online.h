@@ -26,6 +26,9 @@ int cmd_revision(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_dev(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_adopt(int argc, char **argv);
 
 /* A verb of a noun. */
 struct verb {

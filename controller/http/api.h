@@ -19,13 +19,17 @@
 #define API_BODY_MAX ((size_t)1 << 20)		/* of most routes */
 #define API_LARGE_MAX ((size_t)64 << 20)
 
+struct backup;
 struct fleet;
 struct messages;
+struct publisher;
 
 struct api {
 	struct store *store;
 	struct fleet *fleet;
 	struct messages *messages;
+	struct publisher *publisher;
+	struct backup *backup;
 	const struct auth *auth;
 	struct auth_rate rate;
 	int64_t started_us;
@@ -145,6 +149,10 @@ void api_message_allow(struct api_call *c);
 void api_nodes(struct api_call *c);
 void api_node(struct api_call *c);
 void api_node_delete(struct api_call *c);
+void api_backup(struct api_call *c);
+void api_backup_status(struct api_call *c);
+void api_adopt(struct api_call *c);
+void api_adopt_status(struct api_call *c);
 void api_join_token(struct api_call *c);
 
 #endif

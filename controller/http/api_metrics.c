@@ -6,6 +6,7 @@
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "controller/messages/messages.h"
+#include "controller/publisher.h"
 
 struct tally { uint64_t state[NODE_STATES], converged, lost, spool;
     const struct head *head; };
@@ -27,6 +28,21 @@ one(struct buf *out, const char *name, const char *type, const char *help,
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name,
 	    help, name, type, name, value);
+}
+
+static void
+published(const struct api *a, struct buf *out)
+{
+	struct publisher_counts n = { .deltas = 0 };
+
+	if (a->publisher != NULL)
+		publisher_counts(a->publisher, &n);
+	one(out, "postern_deltas_total", "counter",
+	    "Changes signed as a delta.", n.deltas);
+	one(out, "postern_delta_bytes_total", "counter",
+	    "Bytes of these deltas, each counted once.", n.delta_bytes);
+	one(out, "postern_cuts_total", "counter",
+	    "Versions cut into chunks.", n.cuts);
 }
 
 void
@@ -56,6 +72,7 @@ api_metrics(const struct api *a, struct buf *out)
 	    "Events that nodes had no room for.", t.lost);
 	one(out, "postern_messages", "gauge",
 	    "Refusals in the message center.", messages_count(a->messages));
+	published(a, out);
 	one(out, "postern_api_denied_total", "counter",
 	    "Requests without a right token.", a->rate.denied);
 }

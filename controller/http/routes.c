@@ -113,6 +113,18 @@ static const struct api_route routes[] = {
 	    false },
 	{ "DELETE", "/v1/nodes/{node}", api_node_delete, "revoke a node",
 	    NULL, NULL, "revoked:text!", false },
+	{ "POST", "/v1/backup", api_backup,
+	    "begin to write a backup into a new folder", NULL, "to:text!",
+	    "to:text! version:int!", false },
+	{ "GET", "/v1/backup", api_backup_status, "how the last one went",
+	    NULL, NULL, "running:flag! to:text version:int error:text",
+	    false },
+	{ "GET", "/v1/adopt", api_adopt_status,
+	    "a restored store: what nodes have", NULL, NULL,
+	    "held:flag! version:int! highest:int! not_heard:texts!", false },
+	{ "POST", "/v1/adopt", api_adopt,
+	    "publish a restored store, above what nodes have", NULL, "",
+	    "version:int!", false },
 	{ NULL, NULL, NULL, NULL, NULL, NULL, NULL, false }
 };
 

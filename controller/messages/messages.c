@@ -494,3 +494,14 @@ messages_expire(struct messages *m, int64_t before_us, size_t max,
 	pthread_rwlock_unlock(&m->use);
 	return err;
 }
+
+int
+messages_copy(struct messages *m, const char *dir, const atomic_bool *stop,
+    struct diag *why)
+{
+	struct db_view *v = db_view_new(m->db);
+	int rc = db_copy(m->db, v, dir, stop, why);
+
+	db_view_free(m->db, &v);
+	return rc;
+}

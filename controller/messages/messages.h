@@ -10,6 +10,7 @@
 #ifndef CONTROLLER_MESSAGES_H
 #define CONTROLLER_MESSAGES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -131,5 +132,10 @@ enum message_status message_status(const struct event *e);
 const char *message_status_name(enum message_status s);
 /* 0 or ERR_INVAL. */
 int message_status_parse(const char *name, enum message_status *out);
+
+/* Copy all as it is now to a new database at dir; any thread.  As
+ * db_copy(). */
+int messages_copy(struct messages *m, const char *dir,
+    const atomic_bool *stop, struct diag *why);
 
 #endif

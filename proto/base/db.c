@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <leveldb/c.h>
 #include <stdatomic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,11 +18,14 @@
 #define WRITE_BUFFER_BULK ((size_t)32 << 20)
 #define TABLE_BYTES_LARGE ((size_t)32 << 20)
 #define BLOOM_BITS 10
+#define COPY_BATCH ((size_t)4 << 20)
 
 struct db {
 	leveldb_t *db;		/* NULL: could not be opened again */
 	char *dir;
 	atomic_bool failed;
+	pthread_mutex_t mu;	/* over opening again, and */
+	unsigned users;		/* .. views and iterators */
 	leveldb_options_t *options;
 	leveldb_cache_t *cache;
 	leveldb_filterpolicy_t *bloom;		/* or NULL */
@@ -34,7 +38,11 @@ struct db_view {
 	const leveldb_snapshot_t *s;
 	leveldb_readoptions_t *read, *verify;	/* of s, for any thread */
 };
-struct db_iter { leveldb_iterator_t *it; leveldb_readoptions_t *options; };
+struct db_iter {
+	struct db *d;
+	leveldb_iterator_t *it;
+	leveldb_readoptions_t *options;
+};
 
 /* Takes text. */
 static int
@@ -103,6 +111,7 @@ db_open(struct db **out, const char *dir, int flags, struct diag *why)
 		    dir);
 	d = xcalloc(1, sizeof(*d));
 	d->dir = xstrdup(dir);
+	pthread_mutex_init(&d->mu, NULL);
 	set_options(d, flags);
 	d->db = leveldb_open(d->options, dir, &err);
 	if (err != NULL) {
@@ -130,6 +139,7 @@ db_close(struct db **dp)
 	leveldb_readoptions_destroy(d->verify);
 	leveldb_writeoptions_destroy(d->write);
 	leveldb_writeoptions_destroy(d->sync);
+	pthread_mutex_destroy(&d->mu);
 	free(d->dir);
 	free(d);
 	*dp = NULL;
@@ -160,16 +170,23 @@ db_reopen(struct db *d, struct diag *why)
 		return diag_set(why, ERR_FULL, "%s: the disk is full: %" PRIu64
 		    " MB are free, %" PRIu64 " are needed to go on", d->dir,
 		    room >> 20, DB_ROOM >> 20);
-	if (d->db != NULL)
-		leveldb_close(d->db);
-	leveldb_options_set_error_if_exists(d->options, 0);
-	d->db = leveldb_open(d->options, d->dir, &err);
-	if (err != NULL) {
-		d->db = NULL;
-		return map_error(err, d->dir, why);
+	pthread_mutex_lock(&d->mu);
+	if (d->users > 0)
+		rc = diag_set(why, ERR_BUSY, "%s: a write failed, and others "
+		    "still read: try again soon", d->dir);
+	else {
+		if (d->db != NULL)
+			leveldb_close(d->db);
+		leveldb_options_set_error_if_exists(d->options, 0);
+		d->db = leveldb_open(d->options, d->dir, &err);
+		if (err != NULL) {
+			d->db = NULL;
+			rc = map_error(err, d->dir, why);
+		} else
+			atomic_store(&d->failed, false);
 	}
-	atomic_store(&d->failed, false);
-	return 0;
+	pthread_mutex_unlock(&d->mu);
+	return rc;
 }
 
 static int
@@ -268,7 +285,10 @@ db_view_new(struct db *d)
 {
 	struct db_view *v = xcalloc(1, sizeof(*v));
 
+	pthread_mutex_lock(&d->mu);
 	v->s = d->db == NULL ? NULL : leveldb_create_snapshot(d->db);
+	d->users += v->s != NULL;
+	pthread_mutex_unlock(&d->mu);
 	v->read = leveldb_readoptions_create();
 	leveldb_readoptions_set_snapshot(v->read, v->s);
 	v->verify = leveldb_readoptions_create();
@@ -284,8 +304,12 @@ db_view_free(struct db *d, struct db_view **v)
 		return;
 	leveldb_readoptions_destroy((*v)->read);
 	leveldb_readoptions_destroy((*v)->verify);
-	if ((*v)->s != NULL)
+	if ((*v)->s != NULL) {
+		pthread_mutex_lock(&d->mu);
 		leveldb_release_snapshot(d->db, (*v)->s);
+		d->users--;
+		pthread_mutex_unlock(&d->mu);
+	}
 	free(*v);
 	*v = NULL;
 }
@@ -300,8 +324,12 @@ db_iter_new(struct db *d, const struct db_view *view)
 	leveldb_readoptions_set_fill_cache(i->options, 0);
 	if (view != NULL)
 		leveldb_readoptions_set_snapshot(i->options, view->s);
+	i->d = d;
+	pthread_mutex_lock(&d->mu);
 	i->it = d->db == NULL ? NULL :
 	    leveldb_create_iterator(d->db, i->options);
+	d->users += i->it != NULL;
+	pthread_mutex_unlock(&d->mu);
 	return i;
 }
 
@@ -310,8 +338,12 @@ db_iter_free(struct db_iter **i)
 {
 	if (*i == NULL)
 		return;
-	if ((*i)->it != NULL)
+	if ((*i)->it != NULL) {
+		pthread_mutex_lock(&(*i)->d->mu);
 		leveldb_iter_destroy((*i)->it);
+		(*i)->d->users--;
+		pthread_mutex_unlock(&(*i)->d->mu);
+	}
 	leveldb_readoptions_destroy((*i)->options);
 	free(*i);
 	*i = NULL;
@@ -384,6 +416,37 @@ db_iter_error(const struct db_iter *i, struct diag *why)
 		    "failed write");
 	leveldb_iter_get_error(i->it, &err);
 	return err == NULL ? 0 : map_error(err, "scanning", why);
+}
+
+int
+db_copy(struct db *d, const struct db_view *view, const char *dir,
+    const atomic_bool *stop, struct diag *why)
+{
+	struct db_iter *it = db_iter_new(d, view);
+	struct db_batch *b = db_batch_new();
+	struct db *to = NULL;
+	int rc = db_open(&to, dir, DB_NEW | DB_BULK, why);
+
+	for (db_iter_first(it); rc == 0 && db_iter_valid(it);
+	    db_iter_next(it)) {
+		struct bytes k = db_iter_key(it), v = db_iter_value(it);
+
+		db_batch_put(b, k.p, k.n, v.p, v.n);
+		if (db_batch_bytes(b) < COPY_BATCH)
+			continue;
+		rc = stop != NULL && atomic_load(stop) ? diag_set(why,
+		    ERR_TIMEOUT, "the copy was ended") :
+		    db_write(to, b, false, why);
+		db_batch_clear(b);
+	}
+	if (rc == 0)
+		rc = db_iter_error(it, why);
+	if (rc == 0)
+		rc = db_write(to, b, true, why);	/* and all before it */
+	db_iter_free(&it);
+	db_batch_free(&b);
+	db_close(&to);
+	return rc;
 }
 
 void

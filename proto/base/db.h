@@ -11,6 +11,7 @@
 #ifndef BASE_DB_H
 #define BASE_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,10 +66,11 @@ bool db_has_failed(const struct db *db);
 void db_fail(struct db *db);
 
 /*
- * Close and open again after a failed write.  No other call may run
- * meanwhile, no view or iterator be left.  0; ERR_FULL while less than
- * DB_ROOM is free on the disk, as LevelDB writes when it opens: all stays as
- * it was; else what db_open() says, and all but this fails until it succeeds.
+ * Close and open again after a failed write.  No get or write may run
+ * meanwhile.  0; ERR_BUSY while a view or an iterator is left, ERR_FULL while
+ * less than DB_ROOM is free on the disk, as LevelDB writes when it opens: all
+ * stays as it was; else what db_open() says, and all but this fails until it
+ * succeeds.
  */
 #define DB_ROOM ((uint64_t)12 << 20)
 int db_reopen(struct db *db, struct diag *why);
@@ -90,6 +92,14 @@ void db_iter_prev(struct db_iter *it);
 struct bytes db_iter_key(const struct db_iter *it);	/* until it moves */
 struct bytes db_iter_value(const struct db_iter *it);
 int db_iter_error(const struct db_iter *it, struct diag *why);
+
+/*
+ * Copy all that view (NULL: now) shows into a new database at dir, synced.
+ * Ends early with ERR_TIMEOUT once *stop is set (NULL: never).  0, ERR_EXISTS,
+ * ERR_FULL, ERR_CORRUPT, ERR_IO.
+ */
+int db_copy(struct db *db, const struct db_view *view, const char *dir,
+    const atomic_bool *stop, struct diag *why);
 
 /* Merge all tables; blocks for as long as it takes. */
 void db_compact(struct db *db);

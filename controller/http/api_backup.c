@@ -1,0 +1,89 @@
+/*
+ * api_backup.c - a backup of the running controller; a restored one, adopted.
+ */
+#include "controller/backup.h"
+#include "controller/fleet.h"
+#include "controller/http/api.h"
+#include "controller/publisher.h"
+#include "proto/base/err.h"
+
+void
+api_backup(struct api_call *c)
+{
+	const char *to = api_text(c, "to", "");
+	struct backup_status now;
+	struct diag why;
+	int rc = backup_begin(c->api->backup, to, &why);
+
+	if (rc < 0) {
+		api_fail(c, rc == ERR_BUSY ? ERR_CONFLICT : rc, &why);
+		return;
+	}
+	backup_status(c->api->backup, &now);
+	api_reply(c, json_pack("{s:s, s:I}", "to", to, "version",
+	    (json_int_t)now.version));
+}
+
+void
+api_backup_status(struct api_call *c)
+{
+	struct backup_status now;
+	json_t *o;
+
+	backup_status(c->api->backup, &now);
+	o = json_pack("{s:b}", "running", now.running);
+	if (now.to[0] != '\0') {
+		json_object_set_new(o, "to", json_string(now.to));
+		json_object_set_new(o, "version",
+		    json_integer((json_int_t)now.version));
+	}
+	if (!now.running && now.rc < 0)
+		json_object_set_new(o, "error", json_string(now.why.text));
+	api_reply(c, o);
+}
+
+static void
+not_heard(void *arg, const struct node_info *n)
+{
+	if (!n->acked)
+		json_array_append_new(arg, json_string(n->id));
+}
+
+void
+api_adopt_status(struct api_call *c)
+{
+	json_t *list = json_array();
+
+	fleet_nodes(c->api->fleet, not_heard, list);
+	api_reply(c, json_pack("{s:b, s:I, s:I, s:o}", "held",
+	    publisher_is_held(c->api->publisher), "version",
+	    (json_int_t)store_version(c->api->store), "highest",
+	    (json_int_t)fleet_highest(c->api->fleet), "not_heard", list));
+}
+
+void
+api_adopt(struct api_call *c)
+{
+	const struct commit info = { .actor = c->actor, .action = "adopt" };
+	uint64_t ours = store_version(c->api->store);
+	uint64_t highest = fleet_highest(c->api->fleet), version;
+	bool held = publisher_is_held(c->api->publisher);
+	struct diag why;
+	int rc;
+
+	if (!held && highest <= ours) {
+		api_error(c, 409, "conflict", "this store was not restored, "
+		    "and no node is ahead of it: there is nothing to adopt");
+		return;
+	}
+	rc = store_adopt(c->api->store, highest > ours ? highest : ours,
+	    &info, &version, &why);
+	if (rc == 0 && held)
+		rc = backup_unmark(c->api->store, &why);
+	if (rc < 0) {
+		api_fail(c, rc, &why);
+		return;
+	}
+	publisher_release(c->api->publisher);
+	api_reply(c, json_pack("{s:I}", "version", (json_int_t)version));
+}

@@ -184,6 +184,10 @@ coverage:			## branch coverage of unit and decide tests
 	$(Q)tests/lib/run.py --build build/cov unit decide
 	$(Q)gcovr --branches -r . build/cov --filter 'proto/' \
 	    --filter 'node/' --filter 'controller/'
+	$(Q)echo "the decision alone; lines left out say why beside them" && \
+	    gcovr --branches -r . build/cov --exclude-lines-by-pattern \
+	    '.*assert\(.*' --filter \
+	    'proto/policy/(judge|managed|match|target|want|reply)\.c'
 
 # --- figures, demonstration, delivery ---------------------------------------
 

@@ -76,6 +76,7 @@ struct want_key {
 
 struct want {
 	size_t n;
+	bool over;		/* a key had no room */
 	struct want_key key[DECIDE_KEYS_MAX];
 };
 

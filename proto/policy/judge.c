@@ -97,10 +97,11 @@ is_protected(const struct run *r)
 	    local_is_one_of(r, a, &r->j.t->protected_local);
 }
 
+/* Of an address without a domain. */
 static bool
 is_bare_postmaster(const struct addr *a)
 {
-	return a->kind == ADDR_BARE && strcmp(a->text, "postmaster") == 0;
+	return strcmp(a->text, "postmaster") == 0;
 }
 
 static bool

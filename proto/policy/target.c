@@ -207,7 +207,7 @@ match_group(struct judging *j, const struct side *s, uint64_t gid,
 static int
 match_domain(const struct side *s, const char *want)
 {
-	bool wild = want[0] == '*' && want[1] == '.';
+	bool wild = want[0] == '*';
 	size_t i, len = strlen(want) - (wild ? 2 : 0);
 
 	for (i = 0; i < s->form_n; i++) {

@@ -301,6 +301,8 @@ worst_legal_input_stays_below_half_of_the_budget(void **state)
 		if (v.reason == REASON_INTERNAL)
 			fail_msg("%s: over the budget", s.name);
 	}
+	print_message("%zu keys of %d\n", m->w.n, DECIDE_KEYS_MAX);
+	assert_true(m->w.n > DECIDE_KEYS_MAX * 9 / 10 && !m->w.over);
 	facts_fini(&m->f);
 	free(m);
 	assert_true(most < DECIDE_STEPS_MAX / 2);
@@ -367,6 +369,132 @@ lookup_that_failed_is_internal_and_never_a_5xx(void **state)
 }
 
 static void
+trace_keeps_the_best_sixteen_and_counts_the_rest(void **state)
+{
+	struct message *m = xcalloc(1, sizeof(*m));
+	struct trace *trace = xcalloc(1, sizeof(*trace));
+	struct shape s = shapes[1];
+	struct tables *t = make(&s, 40);
+	const struct stage_trace *st = NULL;
+	struct verdict v;
+	size_t i, first;
+
+	(void)state;
+	facts_init(&m->f);
+	fill(m);
+	assert_int_equal(want_first(t, &m->e, &m->w), 0);
+	fetch(m, 0);
+	first = m->w.n;
+	assert_int_equal(want_second(t, &m->e, &m->f, &m->w), 0);
+	fetch(m, first);
+	judge(t, &m->e, &m->w, &m->f, 1, STAGE_FULL, &v, trace);
+	for (i = 0; i < trace->n; i++) {
+		if (trace->stage[i].id == ST_BLOCKED)
+			st = &trace->stage[i];
+	}
+	assert_non_null(st);
+	assert_int_equal(st->pass, 2);
+	assert_true(st->has_winner && st->candidates_n > 16);
+	assert_ptr_equal(st->winner.policy, st->candidates[0].policy);
+	for (i = 1; i < DECIDE_TRACE_CANDIDATES; i++)
+		assert_true(memcmp(st->candidates[i - 1].policy->id,
+		    st->candidates[i].policy->id, 7) != 0);
+	facts_fini(&m->f);
+	tables_free(&t);
+	free(trace);
+	free(m);
+}
+
+static void
+too_many_header_addresses_are_an_error(void **state)
+{
+	struct message *m = xcalloc(1, sizeof(*m));
+	struct shape s = shapes[0];
+	struct tables *t = make(&s, 2);
+
+	(void)state;
+	fill(m);
+	m->e.headers_n = DECIDE_HEADERS_MAX + 1;
+	assert_int_equal(want_first(t, &m->e, &m->w), ERR_TOOBIG);
+	tables_free(&t);
+	free(m);
+}
+
+static void
+alias_of_no_address_is_corrupt(void **state)
+{
+	static const char *const bad[] = { "", "@", "al", "a@[192.0.2.1]" };
+	struct message *m = xcalloc(1, sizeof(*m));
+	struct shape s = shapes[0];
+	struct tables *t = make(&s, 2);
+	size_t i;
+
+	(void)state;
+	facts_init(&m->f);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		fill(m);
+		assert_int_equal(want_first(t, &m->e, &m->w), 0);
+		fetch(m, 0);
+		facts_set(&m->f, 0, FACT_FOUND, bad[i], strlen(bad[i]));
+		assert_int_equal(m->w.key[0].cls, RECORD_ALIAS);
+		assert_int_equal(want_second(t, &m->e, &m->f, &m->w),
+		    ERR_CORRUPT);
+	}
+	facts_fini(&m->f);
+	tables_free(&t);
+	free(m);
+}
+
+/* What is held in memory wrong must end in some verdict, nothing worse. */
+static void
+damaged_facts_end_in_a_verdict(void **state)
+{
+	static const uint8_t entry[] =
+	    "\001\000\003\002kk\000\001v\001k\000\002vv\001k\000\001w";
+	static const uint8_t nobody[8] = { 1, 2, 3 };
+	struct message *m = xcalloc(1, sizeof(*m));
+	struct tables *t[2];
+	struct shape s = shapes[2];
+	struct verdict v;
+	size_t len, i, k;
+
+	(void)state;
+	t[0] = make(&s, 4);
+	s.from.kind = TARGET_GROUP;
+	s.from.text = text("g1");
+	s.from.gid = model_gid("g1");
+	s.from.value = NULL;
+	t[1] = make(&s, 4);
+	facts_init(&m->f);
+	for (len = 0; len < sizeof(entry); len++) {
+		for (k = 0; k < 2; k++) {
+			fill(m);
+			assert_int_equal(want_first(t[k], &m->e, &m->w), 0);
+			for (i = 0; i < m->w.n; i++) {
+				if (m->w.key[i].cls == RECORD_ENTRY)
+					facts_set(&m->f, i, FACT_FOUND,
+					    nobody, len % 9);
+				else
+					facts_set(&m->f, i, m->w.key[i].cls ==
+					    RECORD_DIRECTORY ? FACT_FOUND :
+					    FACT_ABSENT, entry, len);
+			}
+			judge(t[k], &m->e, &m->w, &m->f, 1, STAGE_FULL, &v,
+			    NULL);
+			assert_int_equal(v.kind, VERDICT_ACCEPT);
+		}
+	}
+	facts_fini(&m->f);
+	buf_init(&m->f.values, 4);
+	facts_set(&m->f, 0, FACT_FOUND, entry, 5);
+	assert_int_equal(m->f.state[0], FACT_ERROR);
+	facts_fini(&m->f);
+	tables_free(&t[0]);
+	tables_free(&t[1]);
+	free(m);
+}
+
+static void
 conditions_over_the_limit_are_refused(void **state)
 {
 	static struct ip_prefix ips[MODEL_IPS_MAX];
@@ -405,6 +533,11 @@ main(void)
 		cmocka_unit_test(
 		    input_over_the_budget_is_internal_and_never_a_5xx),
 		cmocka_unit_test(conditions_over_the_limit_are_refused),
+		cmocka_unit_test(
+		    trace_keeps_the_best_sixteen_and_counts_the_rest),
+		cmocka_unit_test(too_many_header_addresses_are_an_error),
+		cmocka_unit_test(alias_of_no_address_is_corrupt),
+		cmocka_unit_test(damaged_facts_end_in_a_verdict),
 		cmocka_unit_test(
 		    lookup_that_failed_is_internal_and_never_a_5xx),
 		cmocka_unit_test(

@@ -34,7 +34,7 @@ struct oracle_target {
 };
 
 struct oracle_policy {
-	char id[16];
+	char id[24];
 	enum policy_type type;
 	enum policy_action action;
 	enum identity based_on;
@@ -59,7 +59,7 @@ struct oracle_person {
 };
 
 struct oracle_group {
-	char name[16];
+	char name[24];
 	char entry[ORACLE_ENTRIES][ORACLE_TEXT];
 	size_t entries_n;
 	size_t child[ORACLE_GROUPS];	/* groups in it, cycles allowed */
@@ -117,12 +117,12 @@ struct oracle_answer {
 	enum verdict_kind kind;
 	enum reason reason;
 	enum level level;
-	char policy[16];		/* that decided a refusal, or "" */
+	char policy[24];		/* that decided a refusal, or "" */
 	enum granted granted;
 	bool open;
 	bool has_would;
 	enum reason would;
-	char would_policy[16];		/* or "" */
+	char would_policy[24];		/* or "" */
 };
 
 /* Decide, in time that grows with everything there is. */

@@ -58,5 +58,9 @@ void oracle_winner(const struct oracle_model *m,
 bool oracle_could_lift(const struct oracle_model *m,
     const struct oracle_message *msg, const struct oracle_rcpt *r,
     const struct oracle_winner *block);
+/* The blocking, anti-spoofing policies and their exceptions, a bit each, that
+ * may match by header for this recipient, whatever the header says. */
+uint32_t oracle_header_rules(const struct oracle_model *m,
+    const struct oracle_message *msg);
 
 #endif

@@ -547,3 +547,29 @@ oracle_could_lift(const struct oracle_model *m,
 	}
 	return false;
 }
+
+uint32_t
+oracle_header_rules(const struct oracle_model *m,
+    const struct oracle_message *msg)
+{
+	struct oracle_rcpt r;
+	struct oracle_key key;
+	uint32_t rules = 0;
+	size_t i;
+
+	oracle_recipient(m, msg, &r);
+	for (i = 0; i < m->policies_n; i++) {
+		const struct oracle_policy *p = &m->policy[i];
+
+		if ((p->type != POLICY_BLOCKED_SENDERS &&
+		    p->type != POLICY_ANTI_SPOOFING) || p->monitor ||
+		    !(p->based_on & BASED_HEADER) ||
+		    !in_force(p, msg->now_us))
+			continue;
+		if (key_begin(m, msg, &r, p, false, &key) ||
+		    (p->bidirectional && key_begin(m, msg, &r, p, true,
+		    &key)))
+			rules |= UINT32_C(1) << i;
+	}
+	return rules;
+}

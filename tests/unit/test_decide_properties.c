@@ -363,6 +363,81 @@ remedies_flip_the_verdict_when_carried_out(void **state)
 	assert_true(done > MODELS / 4);
 }
 
+static uint64_t
+header_set(const struct records *records, const struct oracle_message *msg)
+{
+	struct random_envelope e;
+	struct want *w = xmalloc(sizeof(*w));
+	struct facts f;
+	struct buf val;
+	uint8_t key[RECORD_KEY_MAX];
+	uint64_t set;
+	size_t from = 0, i, round;
+
+	random_fill(msg, &e);
+	facts_init(&f);
+	buf_init(&val, 0);
+	for (round = 0; round < 2; round++) {
+		assert_int_equal(round == 0 ? want_first(records_tables(
+		    records), &e.env, w) : want_second(records_tables(
+		    records), &e.env, &f, w), 0);
+		for (i = from; i < w->n; i++) {
+			bool found;
+
+			buf_reset(&val);
+			found = records_get(records, key, want_key_write(
+			    &w->key[i], key), &val) == 0;
+			facts_set(&f, i, found ? FACT_FOUND : FACT_ABSENT,
+			    val.data, found ? val.len : 0);
+		}
+		from = w->n;
+	}
+	set = judge_header_set(records_tables(records), &e.env, w, &f,
+	    msg->now_us);
+	facts_fini(&f);
+	buf_fini(&val);
+	free(w);
+	return set;
+}
+
+static void
+recipients_split_exactly_when_their_header_policies_differ(void **state)
+{
+	struct bench *b = *state;
+	size_t n, equal = 0, unequal = 0;
+	int i;
+
+	for (n = 0; n < MODELS; n++) {
+		struct compiled c;
+
+		random_model(&b->r, &b->m);
+		begin(&b->m, &c);
+		for (i = 0; i < MESSAGES; i++) {
+			struct oracle_message one, two;
+			bool same;
+
+			random_message(&b->r, &b->m, &one);
+			one.sender_bad = one.rcpt_bad = false;
+			random_message(&b->r, &b->m, &two);
+			b->msg = one;
+			b->msg.rcpt = two.rcpt;
+			/* without a domain it never comes to policies */
+			if (strchr(one.rcpt.text, '@') == NULL ||
+			    strchr(two.rcpt.text, '@') == NULL)
+				continue;
+			same = oracle_header_rules(&b->m, &one) ==
+			    oracle_header_rules(&b->m, &b->msg);
+			if (same != (header_set(&c.records, &one) ==
+			    header_set(&c.records, &b->msg)))
+				fail_on(b, &b->m, "split differs");
+			equal += same;
+			unequal += !same;
+		}
+		end(&c);
+	}
+	assert_true(equal > n && unequal > n);
+}
+
 int
 main(void)
 {
@@ -371,6 +446,7 @@ main(void)
 		T(monitored_policies_never_change_a_verdict),
 		T(order_of_a_document_never_matters),
 		T(refusal_at_rcpt_is_one_that_no_header_lifts),
+		T(recipients_split_exactly_when_their_header_policies_differ),
 		T(remedies_flip_the_verdict_when_carried_out),
 	};
 

@@ -65,6 +65,7 @@ event_with_every_text_full_fits_its_limit(void **state)
 	e.reason = e.would = REASON_ACCEPTED;
 	e.level = LEVEL_NONE;
 	e.has_would = true;
+	e.after_acceptance = true;
 	e.reply_code = 599;
 	buf_init(&b, 0);
 	event_encode(&e, &b);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/names.h"
+
 struct exporting {
 	const struct items *items;
 	const char *managers;
@@ -262,44 +264,27 @@ directory_row(struct exporting *x, const struct part *p)
 	json_decref(o);
 }
 
-/* The entries of one group: keys name the entry first, so they are gathered
- * by a table of groups made in one pass. */
-struct group_rows { char *name; struct buf rows; };
-struct groups { struct group_rows *g; size_t n, cap; };
+/* Keys name the entry first, so the rows of each group are gathered in one
+ * pass over all of them. */
+struct gathering { struct exporting x; struct names groups; };
 
-static struct group_rows *
-find_group(struct groups *all, const char *name, bool make)
+/* The rows of a group, which begin empty. */
+static struct buf *
+rows_of(struct gathering *g, const char *group)
 {
-	size_t lo = 0, hi = all->n;
+	struct name *n = names_add(&g->groups, group, NULL);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(all->g[mid].name, name);
-
-		if (c == 0)
-			return &all->g[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+	if (n->data == NULL) {
+		n->data = xmalloc(sizeof(struct buf));
+		buf_init(n->data, 0);
 	}
-	if (!make)
-		return NULL;
-	all->g = xgrow(all->g, &all->cap, all->n + 1, sizeof(*all->g));
-	memmove(&all->g[lo + 1], &all->g[lo], (all->n - lo) *
-	    sizeof(*all->g));
-	all->n++;
-	all->g[lo].name = xstrdup(name);
-	buf_init(&all->g[lo].rows, 0);
-	return &all->g[lo];
+	return n->data;
 }
-
-struct gathering { struct exporting x; struct groups all; };
 
 static void
 add_group(struct exporting *x, const struct part *p)
 {
-	find_group(&((struct gathering *)x)->all, p->a, true);
+	rows_of((struct gathering *)x, p->a);
 }
 
 /* An entry or a nested group whose group is held by another manager still
@@ -308,8 +293,7 @@ static void
 add_entry(struct exporting *x, const struct part *p)
 {
 	struct gathering *g = (struct gathering *)x;
-	struct exporting row = { x->items, x->managers,
-	    &find_group(&g->all, p->b, true)->rows };
+	struct exporting row = { x->items, x->managers, rows_of(g, p->b) };
 
 	buf_puts(row.out, "    - ");
 	put_row(&row, p, "entry");
@@ -320,7 +304,7 @@ static void
 add_nested(struct exporting *x, const struct part *p)
 {
 	struct gathering *g = (struct gathering *)x;
-	struct buf *rows = &find_group(&g->all, p->b, true)->rows;
+	struct buf *rows = rows_of(g, p->b);
 
 	buf_puts(rows, "    - {group: ");
 	put_text(rows, p->a);
@@ -330,25 +314,24 @@ add_nested(struct exporting *x, const struct part *p)
 static void
 groups(struct exporting *x)
 {
-	struct gathering g = { *x, { NULL, 0, 0 } };
+	struct gathering g = { .x = *x };
 	size_t i;
 
 	each_of(&g.x, "group", add_group);
 	each_of(&g.x, "entry", add_entry);
 	each_of(&g.x, "nest", add_nested);
-	if (g.all.n > 0)
+	if (g.groups.n > 0)
 		buf_puts(x->out, "groups:\n");
-	for (i = 0; i < g.all.n; i++) {
-		struct group_rows *r = &g.all.g[i];
+	for (i = 0; i < g.groups.n; i++) {
+		struct buf *rows = g.groups.name[i].data;
 
 		buf_puts(x->out, "  ");
-		put_text(x->out, r->name);
-		buf_puts(x->out, r->rows.len == 0 ? ": []\n" : ":\n");
-		buf_put(x->out, r->rows.data, r->rows.len);
-		buf_fini(&r->rows);
-		free(r->name);
+		put_text(x->out, g.groups.name[i].text);
+		buf_puts(x->out, rows->len == 0 ? ": []\n" : ":\n");
+		buf_put(x->out, rows->data, rows->len);
+		buf_fini(rows);
 	}
-	free(g.all.g);
+	names_fini(&g.groups);
 }
 
 /* A policy's keys in the order of the manual; defaults are left out. */

@@ -8,51 +8,14 @@
 #include <string.h>
 
 #include "controller/policy/lint_impl.h"
-#include "proto/base/buf.h"
+#include "proto/base/names.h"
 #include "proto/mail/addr.h"
 
 #define LOSS_MAX 20		/* addresses */
 #define LOSS_PERCENT 2
 #define SHRINK_PERCENT 20
 
-/* Names with how many there were and are. */
-struct count { char *name; size_t before, after; };
-struct counts { struct count *c; size_t n, cap; };
-
-static struct count *
-find(struct counts *s, const char *name, bool make)
-{
-	size_t lo = 0, hi = s->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(s->c[mid].name, name);
-
-		if (c == 0)
-			return &s->c[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (!make)
-		return NULL;
-	s->c = xgrow(s->c, &s->cap, s->n + 1, sizeof(*s->c));
-	memmove(&s->c[lo + 1], &s->c[lo], (s->n - lo) * sizeof(*s->c));
-	s->n++;
-	s->c[lo] = (struct count){ .name = xstrdup(name) };
-	return &s->c[lo];
-}
-
-static void
-counts_fini(struct counts *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		free(s->c[i].name);
-	free(s->c);
-}
+enum { BEFORE, AFTER };	/* how many there were and are */
 
 static bool
 is_known_default(const struct items *items)
@@ -67,7 +30,7 @@ is_known_default(const struct items *items)
 
 /* The domains whose recipients must be known. */
 static void
-known_domains(const struct lint *l, struct counts *out)
+known_domains(const struct lint *l, struct names *out)
 {
 	bool def = is_known_default(l->items);
 	struct items_cursor c;
@@ -78,60 +41,59 @@ known_domains(const struct lint *l, struct counts *out)
 		bool says = strstr(it->value, "recipient_validation") != NULL;
 
 		if (says ? strstr(it->value, "\"known\"") != NULL : def)
-			find(out, strchr(it->key, ITEM_SEP) + 1, true);
+			names_add(out, strchr(it->key, ITEM_SEP) + 1, NULL);
 	}
 }
 
 /* The domain of `known` that an address belongs to: itself or a wildcard. */
-static struct count *
-domain_of(struct counts *known, const char *address)
+static struct name *
+domain_of(struct names *known, const char *address)
 {
 	const char *at = strrchr(address, '@'), *dot;
-	struct count *c = at == NULL ? NULL : find(known, at + 1, false);
+	struct name *c = at == NULL ? NULL : names_get(known, at + 1);
 	char wild[ADDR_DOMAIN_MAX + 3];
 
 	for (dot = at == NULL ? NULL : strchr(at, '.'); dot != NULL &&
 	    c == NULL; dot = strchr(dot + 1, '.')) {
 		snprintf(wild, sizeof(wild), "*%s", dot);
-		c = find(known, wild, false);
+		c = names_get(known, wild);
 	}
 	return c;
 }
 
 static void
-count_directory(const struct items *items, struct counts *known, bool before)
+count_directory(const struct items *items, struct names *known, int when)
 {
 	struct items_cursor c;
 	const struct item *it;
 
 	for (it = items_first(&c, items, "directory" ITEM_SEP_S); it != NULL;
 	    it = items_next(&c)) {
-		struct count *d = domain_of(known, strchr(it->key, ITEM_SEP) +
+		struct name *d = domain_of(known, strchr(it->key, ITEM_SEP) +
 		    1);
 
-		if (d != NULL && before)
-			d->before++;
-		else if (d != NULL)
-			d->after++;
+		if (d != NULL)
+			d->n[when]++;
 	}
 }
 
 static void
 check_directory(struct lint *l)
 {
-	struct counts known = { NULL, 0, 0 };
+	struct names known = { NULL, 0, 0 };
 	size_t i;
 
 	known_domains(l, &known);
 	if (known.n > 0) {
 		if (l->o->before != NULL)
-			count_directory(l->o->before, &known, true);
-		count_directory(l->items, &known, false);
+			count_directory(l->o->before, &known, BEFORE);
+		count_directory(l->items, &known, AFTER);
 	}
 	for (i = 0; i < known.n; i++) {
-		const struct count *d = &known.c[i];
-		size_t lost = d->before > d->after ? d->before - d->after : 0;
-		size_t may = d->before * LOSS_PERCENT / 100;
+		const struct name *d = &known.name[i];
+		size_t lost = d->n[BEFORE] > d->n[AFTER] ?
+		    d->n[BEFORE] - d->n[AFTER] : 0;
+		size_t may = d->n[BEFORE] * LOSS_PERCENT / 100;
 		char subject[300];
 
 		if (l->o->accept_directory_loss >= 0)
@@ -139,8 +101,8 @@ check_directory(struct lint *l)
 		else if (may > LOSS_MAX)
 			may = LOSS_MAX;
 		snprintf(subject, sizeof(subject), "directory of %.255s",
-		    d->name);
-		if (d->after == 0 && l->o->accept_directory_loss < 0)
+		    d->text);
+		if (d->n[AFTER] == 0 && l->o->accept_directory_loss < 0)
 			lint_add(l, LINT_REFUSED, "directory_empty", NULL,
 			    subject, "load the directory in the same apply, "
 			    "or say --accept-directory-loss", "it is empty "
@@ -151,13 +113,13 @@ check_directory(struct lint *l)
 			    subject, "mend the export, or say "
 			    "--accept-directory-loss with that number",
 			    "%zu of %zu addresses would go: mail to them "
-			    "would be refused", lost, d->before);
+			    "would be refused", lost, d->n[BEFORE]);
 	}
-	counts_fini(&known);
+	names_fini(&known);
 }
 
 static void
-count_entries(const struct items *items, struct counts *groups, bool before)
+count_entries(const struct items *items, struct names *groups, int when)
 {
 	struct items_cursor c;
 	const struct item *it;
@@ -165,13 +127,12 @@ count_entries(const struct items *items, struct counts *groups, bool before)
 	for (it = items_first(&c, items, "entry" ITEM_SEP_S); it != NULL;
 	    it = items_next(&c)) {
 		const char *entry = strchr(it->key, ITEM_SEP) + 1;
-		struct count *g = find(groups, strchr(entry, ITEM_SEP) + 1,
-		    before);
+		const char *group = strchr(entry, ITEM_SEP) + 1;
+		struct name *g = when == BEFORE ? names_add(groups, group,
+		    NULL) : names_get(groups, group);
 
-		if (g != NULL && before)
-			g->before++;
-		else if (g != NULL)
-			g->after++;
+		if (g != NULL)
+			g->n[when]++;
 	}
 }
 
@@ -179,26 +140,26 @@ count_entries(const struct items *items, struct counts *groups, bool before)
 static void
 check_lists(struct lint *l)
 {
-	struct counts groups = { NULL, 0, 0 };
+	struct names groups = { NULL, 0, 0 };
 	size_t i;
 
-	count_entries(l->o->before, &groups, true);
-	count_entries(l->items, &groups, false);
+	count_entries(l->o->before, &groups, BEFORE);
+	count_entries(l->items, &groups, AFTER);
 	for (i = 0; i < groups.n; i++) {
-		const struct count *g = &groups.c[i];
+		const struct name *g = &groups.name[i];
 		char subject[300];
 
-		if (l->o->accept_list_loss || g->before < 50 ||
-		    g->after * 100 >= g->before * (100 - SHRINK_PERCENT))
+		if (l->o->accept_list_loss || g->n[BEFORE] < 50 ||
+		    g->n[AFTER] * 100 >= g->n[BEFORE] * (100 - SHRINK_PERCENT))
 			continue;
 		snprintf(subject, sizeof(subject), "group \"%.255s\"",
-		    g->name);
+		    g->text);
 		lint_add(l, LINT_REFUSED, "list_loss", NULL, subject,
 		    "mend the list, or say --accept-list-loss",
-		    "it would shrink from %zu to %zu entries", g->before,
-		    g->after);
+		    "it would shrink from %zu to %zu entries", g->n[BEFORE],
+		    g->n[AFTER]);
 	}
-	counts_fini(&groups);
+	names_fini(&groups);
 }
 
 void

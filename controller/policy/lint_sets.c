@@ -8,48 +8,9 @@
 
 #include "controller/policy/cover.h"
 #include "controller/policy/lint_impl.h"
-#include "proto/base/buf.h"
+#include "proto/base/names.h"
 #include "proto/mail/addr.h"
 #include "proto/mail/ip.h"
-
-/* Names, sorted. */
-struct names { char **name; size_t n, cap; };
-
-/* Where name stands or would stand; *there says which. */
-static size_t
-place_of(const struct names *s, const char *name, bool *there)
-{
-	size_t lo = 0, hi = s->n;
-
-	*there = false;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(s->name[mid], name);
-
-		*there = *there || c == 0;
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static bool
-add_name(struct names *s, const char *name)
-{
-	bool there;
-	size_t at = place_of(s, name, &there);
-
-	if (there)
-		return false;
-	s->name = xgrow(s->name, &s->cap, s->n + 1, sizeof(*s->name));
-	memmove(&s->name[at + 1], &s->name[at],
-	    (s->n - at) * sizeof(*s->name));
-	s->name[at] = xstrdup(name);
-	s->n++;
-	return true;
-}
 
 /* The groups whose senders some live policy blocks, with all groups in
  * them. */
@@ -66,19 +27,20 @@ blocking_groups(const struct lint *l, struct names *out)
 
 		if (l->policy[i].live && p->action == ACTION_BLOCK &&
 		    p->from.kind == TARGET_GROUP)
-			add_name(out, p->from.text);
+			names_add(out, p->from.text, NULL);
 	}
 	while (more) {
 		more = false;
 		for (it = items_first(&c, l->items, "nest" ITEM_SEP_S);
 		    it != NULL; it = items_next(&c)) {
 			const char *kind, *child, *parent;
-			bool blocks;
+			bool added = false;
 			char *mem;
 
 			item_split(it->key, &mem, &kind, &child, &parent);
-			place_of(out, parent, &blocks);
-			more = (blocks && add_name(out, child)) || more;
+			if (names_get(out, parent) != NULL)
+				names_add(out, child, &added);
+			more = more || added;
 			free(mem);
 		}
 	}
@@ -189,24 +151,21 @@ check_entries(struct lint *l)
 	struct names blocking = { NULL, 0, 0 };
 	struct items_cursor c;
 	const struct item *it;
-	size_t n = 0, i;
+	size_t n = 0;
 
 	blocking_groups(l, &blocking);
 	for (it = items_first(&c, l->items, "entry" ITEM_SEP_S); it != NULL &&
 	    n < LINT_ENTRIES_MAX; it = items_next(&c), n++) {
 		const char *kind, *entry, *group;
-		bool blocks;
 		char *mem;
 
 		item_split(it->key, &mem, &kind, &entry, &group);
-		place_of(&blocking, group, &blocks);
-		check_entry(l, it, entry, group, blocks);
+		check_entry(l, it, entry, group,
+		    names_get(&blocking, group) != NULL);
 		free(mem);
 	}
 	l->cut = l->cut || it != NULL;
-	for (i = 0; i < blocking.n; i++)
-		free(blocking.name[i]);
-	free(blocking.name);
+	names_fini(&blocking);
 }
 
 /* Prefixes as they stand in "range PREFIX". */

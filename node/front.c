@@ -269,6 +269,16 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 	work(c);
 }
 
+/* May a connection be closed while the node ends? */
+static bool
+is_idle(const struct conn *c)
+{
+	const struct front_protocol *p = c->front->conf.protocol;
+
+	return c->in.len == 0 && (p->is_idle == NULL ||
+	    p->is_idle(c->state));
+}
+
 /* Do what can be done: answer, read on, or close. */
 static void
 work(struct conn *c)
@@ -283,7 +293,7 @@ work(struct conn *c)
 		uv_read_stop(&c->u.stream);
 		return;
 	}
-	if (c->eof || c->last || (c->front->draining && c->in.len == 0))
+	if (c->eof || c->last || (c->front->draining && is_idle(c)))
 		end(c);
 	else
 		uv_read_start(&c->u.stream, on_alloc, on_read);

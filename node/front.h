@@ -10,6 +10,7 @@
 #define NODE_FRONT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <uv.h>
 
 #include "node/metrics.h"
@@ -47,6 +48,9 @@ struct front_protocol {
 	 * else malformed, why says how: close.
 	 */
 	int (*take)(void *conn, struct front_take *t, struct diag *why);
+	/* Nothing is under way that closing would spoil.  NULL: so it is
+	 * whenever no bytes wait. */
+	bool (*is_idle)(const void *conn);
 };
 
 struct front_conf {

@@ -46,8 +46,17 @@ milter_take(void *conn, struct front_take *t, struct diag *why)
 	return rc == MILTER_END ? FRONT_END : rc;
 }
 
+static bool
+milter_is_idle(const void *conn)
+{
+	const struct milter_conn *c = conn;
+
+	return !milter_session_in_message(c->session);
+}
+
 const struct front_protocol milter_protocol = {
 	.malformed = "milter.malformed", .full = "milter.full",
 	.unit_max = 4 + MILTER_KEEP_MAX, .open = milter_open,
 	.close = milter_close, .take = milter_take,
+	.is_idle = milter_is_idle,
 };

@@ -35,6 +35,12 @@ milter_session_free(struct milter_session **s)
 	*s = NULL;
 }
 
+bool
+milter_session_in_message(const struct milter_session *s)
+{
+	return s->state > MILTER_CONNECTED;
+}
+
 static void
 put_text(char *out, size_t cap, struct value v)
 {

@@ -29,6 +29,9 @@ struct milter_session *milter_session_new(struct host *host,
     const char *peer);
 void milter_session_free(struct milter_session **s);
 
+/* Between MAIL and the end of a message. */
+bool milter_session_in_message(const struct milter_session *s);
+
 /*
  * Take one command and append the answer, if it has one, to out.  late: it
  * waited longer than the deadline, answer without a decision.  *ticket, when

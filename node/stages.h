@@ -16,7 +16,7 @@
 #include "proto/policy/decide.h"
 
 #define STAGES_SEEN_MS 60000	/* a mail server is remembered so long */
-#define STAGES_OPEN_MS 60000	/* a recipient may stay open so long */
+#define STAGES_OPEN_MS 30000	/* a recipient may stay open so long */
 #define STAGES_OPEN_MAX 4096	/* beyond: the oldest counts as unresolved */
 
 struct stages;

@@ -90,6 +90,13 @@ rcpt open_block_passes_rcpt_again al@acme.example 250
 data block_stands_after_the_headers 550
 event late_block_is_recorded blocked_envelope al@acme.example gateway False
 
+# the same question of a server whose milter never comes: counted in the end
+python3 "$lib/policy.py" readsocket "$node_tcp" \
+    request=smtpd_access_policy protocol_state=RCPT instance=lost.1 \
+    client_address=127.0.0.9 sender=x@bad.example \
+    recipient=al@acme.example >"$dir/lost"
+says lost_message_passes_rcpt lost 'action=DUNNO'
+
 # header block of the only recipient
 send --mail-from x@far.example --header 'From: "a" <a@evil.example>' \
     --to al@acme.example
@@ -146,6 +153,13 @@ else
 	ok forged_headers_are_gone
 fi
 
+# without the policy service the milter refuses at RCPT, with our words alone
+send --mail-from x@bad.example --to bo@acme.example
+rcpt milter_refuses_at_rcpt bo@acme.example 550
+same milter_refuses_in_our_words "$(json '[r["text"].split(" [")[0]
+for r in j["replies"] if r["code"] == 550][0]' "$dir/smtp.json")" \
+    'Administrative prohibition - envelope blocked'
+
 # reject_all: the other recipient's mail is refused with it
 enforce reject_all
 send --mail-from all@far.example --header 'From: a@evil.example' \
@@ -168,5 +182,13 @@ data split_refuses_him_alone 550
 curl -s "$node_health/metrics" >"$dir/metrics"
 says metrics_count_what_was_taken_out metrics 'postern_after_acceptance_total 1'
 says metrics_count_the_servers_own metrics 'postern_mta_refused_total 1'
-says nothing_stayed_open metrics 'postern_open_unresolved_total 0'
 says nothing_was_malformed metrics 'postern_malformed_total 0'
+
+# the one message that no milter saw
+lost_is_counted() {
+	curl -s "$node_health/metrics" |
+	    grep -q '^postern_open_unresolved_total 1$'
+}
+holds lost_message_is_counted until_true 45 lost_is_counted
+says lost_message_is_warned_of "$dev_dir/node-1/log" \
+    'decide.open_unresolved messages=1'

@@ -7,6 +7,7 @@
 #include "tests/unit/node_fixture.h"
 
 #include "tests/lib/random_judge.h"
+#include "tests/unit/model_fixture.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MODELS 10
@@ -29,29 +30,9 @@ static void
 build(struct fixture *x, const struct oracle_model *m, uint64_t version,
     const char *path)
 {
-	struct records_cursor c;
-	struct records records;
-	struct items items;
 	struct diag why = { "" };
-	size_t i;
 
-	if (random_compile(m, &items, &records, &why) < 0)
-		fail_msg("%s", why.text);
-	for (i = 0; i < x->n; i++) {
-		buf_fini(&x->r[i].key);
-		buf_fini(&x->r[i].val);
-	}
-	x->n = 0;
-	records_begin(&c, &records);
-	while (records_next(&c)) {
-		struct fixture_record *r = fixture_add(x);
-
-		buf_put(&r->key, c.key.data, c.key.len);
-		buf_put(&r->val, c.val.data, c.val.len);
-	}
-	records_end(&c);
-	records_fini(&records);
-	items_fini(&items);
+	model_fixture(x, m);
 	fixture_publish(x, version);
 	if (fixture_build(x, path, &why) < 0)
 		fail_msg("%s", why.text);

@@ -96,8 +96,8 @@ send_enrolled(struct fleet *f, const uint8_t *peer, const char *id)
 	fleet_advertised(f, FLEET_EVENTS, e.events, sizeof(e.events));
 	sock_public(f->conf.secret, e.server_key);
 	memcpy(e.root_key, f->conf.root, sizeof(e.root_key));
-	memcpy(e.cert, f->conf.cert.p, f->conf.cert.n);
-	e.cert_len = f->conf.cert.n;
+	memcpy(e.cert, signer_cert(f->signer).p, signer_cert(f->signer).n);
+	e.cert_len = signer_cert(f->signer).n;
 	buf_reset(&f->out);
 	frame_begin(&f->out, FRAME_ENROLLED);
 	enrolled_encode(&e, &f->out);
@@ -247,11 +247,12 @@ fleet_start(struct fleet **out, const struct fleet_conf *conf,
 	int rc;
 
 	*out = NULL;
-	if (conf->cert.n > sizeof(((struct enrolled *)0)->cert))
+	if (signer_cert(conf->signer).n > sizeof(((struct enrolled *)0)->cert))
 		return diag_set(why, ERR_INVAL, "the publisher's certificate "
 		    "is too long");
 	f = xcalloc(1, sizeof(*f));
 	f->conf = *conf;
+	f->signer = signer_ref(conf->signer);
 	pthread_mutex_init(&f->mu, NULL);
 	buf_init(&f->beat, FRAME_MAX);
 	buf_init(&f->out, FRAME_MAX);
@@ -301,6 +302,10 @@ fleet_stop(struct fleet **fp)
 		close(f->started);
 	publication_free(&f->now);
 	publication_free(&f->before);
+	publication_free(&f->retired);
+	publication_free(&f->next_now);
+	signer_unref(&f->next_signer);
+	signer_unref(&f->signer);
 	buf_fini(&f->beat);
 	buf_fini(&f->out);
 	buf_fini(&f->delta);
@@ -331,6 +336,8 @@ fleet_publish(struct fleet *f, struct publication *p)
 	old = f->before;
 	f->before = f->now;
 	f->now = p;
+	publication_free(&f->next_now);	/* p is newer */
+	publication_free(&f->retired);
 	pthread_mutex_unlock(&f->mu);
 	publication_free(&old);
 	eventfd_write(f->wake, 1);
@@ -371,6 +378,29 @@ fleet_head(struct fleet *f, struct head *out)
 	*out = f->head;
 	pthread_mutex_unlock(&f->mu);
 	return out->version != 0;
+}
+
+void
+fleet_rekey(struct fleet *f, struct signer *s, struct publication *p)
+{
+	pthread_mutex_lock(&f->mu);
+	signer_unref(&f->next_signer);
+	publication_free(&f->next_now);
+	f->next_signer = signer_ref(s);
+	f->next_now = p;
+	pthread_mutex_unlock(&f->mu);
+	eventfd_write(f->wake, 1);
+}
+
+uint64_t
+fleet_highest_serial(struct fleet *f)
+{
+	uint64_t v;
+
+	pthread_mutex_lock(&f->mu);
+	v = f->highest_serial;
+	pthread_mutex_unlock(&f->mu);
+	return v;
 }
 
 uint64_t

@@ -27,7 +27,7 @@
 #include "controller/publish.h"
 #include "controller/store.h"
 #include "proto/base/sock.h"
-#include "proto/wire/keys.h"
+#include "proto/wire/signer.h"
 
 #define FLEET_AWAY_MS 5000	/* nothing heard for so long: away */
 #define FLEET_NODES_MAX 4096	/* and as many join tokens */
@@ -46,9 +46,8 @@ typedef int (*fleet_events_fn)(void *arg, const char *node,
 struct fleet_conf {
 	struct store *store;
 	pthread_mutex_t *lock;		/* the controller's, over store */
-	const struct sign_key *publisher;
+	struct signer *signer;		/* the first; see fleet_rekey() */
 	const uint8_t *root;		/* public key of the root */
-	struct bytes cert;		/* FRAME_CERT of publisher */
 	const uint8_t *secret;		/* CURVE, of all three sockets */
 	const char *control, *events, *enroll;	/* endpoints to bind */
 	const char *advertise;		/* host name for nodes, or NULL: as
@@ -85,6 +84,16 @@ const struct publication *fleet_publication(struct fleet *f,
  * there; it may be empty.  What fleet_publish() gave must lead there. */
 void fleet_advance(struct fleet *f, const struct head *h,
     struct bytes delta);
+/*
+ * Sign with s from now on: its certificate goes to all nodes, then heads that
+ * name p, which is the fleet's from now on: what is served, signed anew
+ * (NULL: nothing is served).
+ */
+void fleet_rekey(struct fleet *f, struct signer *s, struct publication *p);
+/* The highest serial of a certificate that a node has told of since the
+ * start. */
+uint64_t fleet_highest_serial(struct fleet *f);
+
 /* The head that is told; false, and *out zeroed: none yet. */
 bool fleet_head(struct fleet *f, struct head *out);
 /* The highest version that any node has told of since the start. */

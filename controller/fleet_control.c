@@ -38,6 +38,86 @@ fleet_refuse(struct fleet *f, enum fleet_socket which, const uint8_t *peer,
 	fleet_send(f, which, peer);
 }
 
+/* --- certificates --- */
+
+static void
+send_cert(struct fleet *f, const uint8_t *peer)
+{
+	struct bytes cert = signer_cert(f->signer);
+
+	buf_reset(&f->out);
+	buf_put(&f->out, cert.p, cert.n);
+	fleet_send(f, FLEET_CONTROL, peer);
+}
+
+/* Deltas that wait were signed under the one before: nodes ask for them. */
+static bool
+take_signer(struct fleet *f)
+{
+	struct publication *old = NULL;
+	struct advance *a;
+
+	pthread_mutex_lock(&f->mu);
+	if (f->next_signer == NULL) {
+		pthread_mutex_unlock(&f->mu);
+		return false;
+	}
+	signer_unref(&f->signer);
+	f->signer = f->next_signer;
+	f->next_signer = NULL;
+	for (a = f->first; a != NULL; a = a->next)
+		buf_reset(&a->delta);
+	if (f->next_now != NULL) {
+		old = f->retired;
+		f->retired = f->now;
+		f->now = f->next_now;
+		f->next_now = NULL;
+	}
+	pthread_mutex_unlock(&f->mu);
+	publication_free(&old);
+	buf_reset(&f->delta);
+	return true;
+}
+
+void
+fleet_take_signer(struct fleet *f)
+{
+	size_t i;
+
+	if (!take_signer(f))
+		return;
+	pthread_mutex_lock(&f->mu);
+	for (i = 0; i < f->n; i++)
+		if (!f->node[i].revoked)
+			send_cert(f, f->node[i].peer);
+	pthread_mutex_unlock(&f->mu);
+	log_info("fleet.certificate", F_U("serial",
+	    signer_about(f->signer)->serial));
+}
+
+/* It may have missed ours; a newer one tells that this folder was put
+ * back. */
+static void
+note_serial(struct fleet *f, const struct sock_msg *m, const char *id,
+    uint64_t serial)
+{
+	uint64_t ours = signer_about(f->signer)->serial;
+	bool higher;
+
+	pthread_mutex_lock(&f->mu);
+	higher = serial > f->highest_serial;
+	if (higher)
+		f->highest_serial = serial;
+	pthread_mutex_unlock(&f->mu);
+	if (serial < ours)
+		send_cert(f, m->peer);
+	else if (higher && serial > ours)
+		log_error("node.certificate_ahead", F_S("node", id),
+		    F_U("serial", serial), F_U("ours", ours),
+		    F_S("reason", "it refuses what is signed here: run "
+		    "\"postern key rotate\""));
+}
+
 /* --- heads --- */
 
 /* Put the head into f->beat; false when there is none yet. */
@@ -54,7 +134,7 @@ make_beat(struct fleet *f)
 	else
 		memcpy(h.manifest_id, publication_id(f->now), HASH_LEN);
 	pthread_mutex_unlock(&f->mu);
-	return h.version != 0 && publish_beat(&h, f->conf.publisher,
+	return h.version != 0 && publish_beat(&h, signer_key(f->signer),
 	    clock_wall_us(), &f->beat) == 0;
 }
 
@@ -73,6 +153,7 @@ fleet_beat(struct fleet *f)
 	size_t i;
 
 	f->beat_ms = clock_mono_ms() + BEAT_MS;
+	fleet_take_signer(f);
 	if (!make_beat(f))
 		return;
 	pthread_mutex_lock(&f->mu);
@@ -128,6 +209,7 @@ fleet_tell(struct fleet *f)
 {
 	struct advance *a, *next;
 
+	fleet_take_signer(f);
 	pthread_mutex_lock(&f->mu);
 	a = f->first;
 	f->first = NULL;
@@ -160,7 +242,7 @@ make_delta(struct fleet *f, const struct delta_req *from, uint64_t to)
 		return rc;
 	d.engine = DECIDE_ENGINE;
 	d.issued_us = clock_wall_us();
-	rc = delta_sign(&d, f->conf.publisher, &f->delta);
+	rc = delta_sign(&d, signer_key(f->signer), &f->delta);
 	f->cached = *from;
 	f->cached_to.version = d.to_version;
 	memcpy(f->cached_to.digest, d.to_digest, DIGEST_LEN);
@@ -217,10 +299,11 @@ on_delta_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
 static const struct publication *
 find_publication(const struct fleet *f, const uint8_t id[HASH_LEN])
 {
-	const struct publication *const all[] = { f->now, f->before };
+	const struct publication *const all[] = { f->now, f->before,
+	    f->retired };
 	size_t i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		if (all[i] != NULL && memcmp(publication_id(all[i]), id,
 		    HASH_LEN) == 0)
 			return all[i];
@@ -336,9 +419,7 @@ on_hello(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		note_version(f, n, h.version);
 	}
 	pthread_mutex_unlock(&f->mu);
-	buf_reset(&f->out);
-	buf_put(&f->out, f->conf.cert.p, f->conf.cert.n);
-	fleet_send(f, FLEET_CONTROL, m->peer);
+	send_cert(f, m->peer);
 	send_beat(f, m->peer);
 }
 
@@ -359,6 +440,7 @@ note_enforced(struct fleet *f, struct node *n, uint64_t version)
 static void
 on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 {
+	char id[sizeof(((struct node_info *)0)->id)] = "";
 	struct node *n;
 	struct ack a;
 
@@ -377,8 +459,11 @@ on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 			memcpy(n->at_digest, a.digest, DIGEST_LEN);
 		}
 		note_version(f, n, a.accepted);
+		memcpy(id, n->info.id, sizeof(id));
 	}
 	pthread_mutex_unlock(&f->mu);
+	if (a.serial != 0)
+		note_serial(f, m, id, a.serial);
 }
 
 void

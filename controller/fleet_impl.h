@@ -42,6 +42,10 @@ struct fleet {
 	struct token *token;
 	size_t tokens_n, tokens_cap;
 	struct publication *now, *before;	/* or NULL */
+	struct publication *retired;	/* what now was signed anew of */
+	struct signer *next_signer;	/* of a rekey on its way, or NULL .. */
+	struct publication *next_now;	/* .. and what is served then */
+	uint64_t highest_serial;	/* of a certificate, from a node */
 	struct head head;		/* version 0: none yet */
 	struct advance *first, **last;	/* not told yet */
 	struct told told[TOLD_N];
@@ -56,6 +60,7 @@ struct fleet {
 	char endpoint[3][256];		/* as bound */
 
 	/* the thread's own */
+	struct signer *signer;
 	struct sock_ctx *ctx;
 	struct sock *sock[3];
 	struct buf beat, out;
@@ -79,6 +84,9 @@ struct node *fleet_by_key(struct fleet *f, const uint8_t key[SOCK_KEY_LEN]);
  */
 int fleet_enroll(struct fleet *f, const struct enroll *e,
     const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why);
+/* Take over what fleet_rekey() left and tell the certificate: before the
+ * first frame signed under it. */
+void fleet_take_signer(struct fleet *f);
 /* The control socket: one message of a node in the registry; the head to all
  * nodes; what fleet_advance() left, and then the head.  fleet_refuse() sends
  * REFUSED. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "controller/keyring.h"
 #include "controller/messages/messages.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
@@ -17,6 +18,7 @@
 #define STEP_S 1
 #define MESSAGES_EACH_S 60	/* unless there is more to delete */
 #define MESSAGES_STEP 2000
+#define KEYS_EACH_S 3600
 #define DAY_US ((int64_t)86400 * 1000000)
 
 struct keeper {
@@ -26,7 +28,7 @@ struct keeper {
 	pthread_cond_t wake;
 	bool stop;
 	char *from;		/* where the walk over the items goes on */
-	unsigned until_messages;	/* steps */
+	unsigned until_messages, until_keys;	/* steps */
 };
 
 static bool
@@ -114,6 +116,47 @@ expire_messages(struct keeper *k)
 		k->until_messages = MESSAGES_EACH_S / STEP_S;
 }
 
+bool
+keeper_renew_key(struct keyring *k, int64_t now_us)
+{
+	int64_t left = keyring_days(k, now_us);
+	struct diag why;
+	int rc;
+
+	if (!keyring_is_due(k, now_us))
+		return false;
+	if (!keyring_has_root_key(k)) {
+		log_warning("key.ends", F_I("days", left), F_S("reason",
+		    "nodes take no policy signed after that: run \"postern "
+		    "key rotate\" with the root key"));
+		return false;
+	}
+	rc = keyring_rotate(k, now_us, SIGNER_DAYS, false, &why);
+	if (rc < 0)
+		log_error("key.rotation_failed", F_S("reason", why.text));
+	else
+		log_info("key.rotated", F_U("serial",
+		    signer_about(keyring_signer(k))->serial));
+	return rc == 0;
+}
+
+static void
+renew_key(struct keeper *k)
+{
+	if (k->conf.keys == NULL)
+		return;
+	if (k->until_keys > 0) {
+		k->until_keys--;
+		return;
+	}
+	pthread_mutex_lock(k->conf.lock);
+	if (keeper_renew_key(k->conf.keys, clock_wall_us()) &&
+	    k->conf.on_rekey != NULL)
+		k->conf.on_rekey(k->conf.arg);
+	pthread_mutex_unlock(k->conf.lock);
+	k->until_keys = KEYS_EACH_S / STEP_S;
+}
+
 /* Wait a step; false: it is time to end. */
 static bool
 pause_step(struct keeper *k)
@@ -140,6 +183,7 @@ run(void *arg)
 	do {
 		expire_entries(k);
 		expire_messages(k);
+		renew_key(k);
 	} while (pause_step(k));
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * keeper.h - the controller's slow chores: group entries whose time is over
- * are taken out, old messages are deleted.
+ * are taken out, old messages are deleted, the publisher's key is replaced
+ * before its certificate ends.
  *
  * One thread, a step each second.  A step holds the controller's lock for a
  * bounded walk (KEEPER_WALK items), so that requests never wait for a set of
@@ -10,6 +11,7 @@
 #define CONTROLLER_KEEPER_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "controller/store.h"
 
@@ -17,6 +19,7 @@
 #define KEEPER_ENDS_MAX 1000	/* entries taken out by one version */
 
 struct keeper;
+struct keyring;
 struct messages;
 
 /* All is borrowed until keeper_stop(). */
@@ -25,8 +28,10 @@ struct keeper_conf {
 	struct store *store;
 	struct messages *messages;
 	int64_t message_days;		/* 0: kept for ever */
-	/* after a new version, with the lock held */
+	struct keyring *keys;		/* NULL: none are looked after */
+	/* after a new version, a new signer; with the lock held */
 	void (*on_commit)(void *arg);
+	void (*on_rekey)(void *arg);
 	void *arg;
 };
 
@@ -44,5 +49,12 @@ void keeper_stop(struct keeper **k);
  */
 int keeper_expire_entries(struct store *s, int64_t now_us, char **from,
     size_t *ended, struct diag *why);
+
+/*
+ * When the certificate of the publisher's key ends within KEYRING_WARN_DAYS:
+ * a new key, if the root key is here, or else a warning.  Needs the lock.  Is
+ * there another signer?
+ */
+bool keeper_renew_key(struct keyring *k, int64_t now_us);
 
 #endif

@@ -16,6 +16,7 @@
 #include "controller/healthcheck.h"
 #include "controller/http/api.h"
 #include "controller/keeper.h"
+#include "controller/keyring.h"
 #include "controller/messages/messages.h"
 #include "controller/publisher.h"
 #include "proto/base/ballast.h"
@@ -24,8 +25,6 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
-
-#define CERT_DAYS 90
 
 struct settings_of_controller {
 	char *dir, *api, *tls_cert, *tls_key, *control, *events, *enroll;
@@ -39,9 +38,7 @@ struct controller {
 	pthread_mutex_t lock;		/* recursive; over the store */
 	struct store *store;
 	struct auth *auth;
-	struct sign_key *root, *publisher;
-	uint8_t curve[SOCK_KEY_LEN];
-	struct buf cert;
+	struct keyring *keys;
 	struct messages *messages;
 	struct fleet *fleet;
 	struct publisher *publishing;
@@ -105,64 +102,6 @@ static const struct conf_program program = {
 	.options = options, .check = check,
 };
 
-static int
-load_key(const char *dir, const char *name, struct sign_key **out,
-    struct diag *why)
-{
-	char path[4200];
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/keys/%s", dir, name);
-	rc = sign_key_load(out, path, why);
-	if (rc != ERR_NOENT)
-		return rc;
-	if ((rc = sign_key_new(out)) < 0)
-		return diag_set(why, rc, "cannot make a key");
-	return sign_key_save(*out, path, why);
-}
-
-static int
-load_curve(struct controller *c, struct diag *why)
-{
-	char path[4200], hex[SOCK_KEY_LEN * 2 + 1];
-	uint8_t pub[SOCK_KEY_LEN];
-	struct buf text;
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/keys/curve.key", c->conf.dir);
-	buf_init(&text, 4096);
-	rc = file_read_secret(path, 4096, &text, why);
-	if (rc == ERR_NOENT) {
-		sock_keypair(pub, c->curve);
-		hex_format(c->curve, SOCK_KEY_LEN, hex);
-		rc = file_write(path, hex, strlen(hex), 0600, why);
-	} else if (rc == 0 && hex_parse(text.data, c->curve,
-	    SOCK_KEY_LEN) < 0)
-		rc = diag_set(why, ERR_CORRUPT, "%s holds no key", path);
-	buf_fini(&text);
-	return rc;
-}
-
-static int
-load_keys(struct controller *c, struct diag *why)
-{
-	struct publisher_cert cert = { .serial = 1 };
-	char path[4200];
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/keys", c->conf.dir);
-	if ((rc = file_mkdirs(path, 0700, why)) < 0 ||
-	    (rc = load_key(c->conf.dir, "root.key", &c->root, why)) < 0 ||
-	    (rc = load_key(c->conf.dir, "publisher.key", &c->publisher,
-	    why)) < 0 || (rc = load_curve(c, why)) < 0)
-		return rc;
-	cert.not_after_us = clock_wall_us() +
-	    (int64_t)CERT_DAYS * 86400 * 1000000;
-	memcpy(cert.key, sign_key_public(c->publisher), SIGN_PUBLIC_LEN);
-	buf_init(&c->cert, 0);
-	return cert_make(c->root, &cert, &c->cert);
-}
-
 /* A new version stands in the store. */
 static void
 on_commit(void *arg)
@@ -170,6 +109,15 @@ on_commit(void *arg)
 	struct controller *c = arg;
 
 	publisher_wake(c->publishing);
+}
+
+/* The keyring has another signer. */
+static void
+on_rekey(void *arg)
+{
+	struct controller *c = arg;
+
+	publisher_rekey(c->publishing, keyring_signer(c->keys));
 }
 
 static void
@@ -226,14 +174,14 @@ start(struct controller *c, struct diag *why)
 	    .tls_cert = c->conf.tls_cert, .tls_key = c->conf.tls_key,
 	    .max_body = API_LARGE_MAX, .deadline_ms = 30000,
 	    .max_conns = 256, .max_conns_per_ip = 64 };
-	struct fleet_conf fleet = { .lock = &c->lock, .secret = c->curve,
+	struct fleet_conf fleet = { .lock = &c->lock,
 	    .control = c->conf.control, .events = c->conf.events,
 	    .enroll = c->conf.enroll, .advertise = c->conf.advertise,
 	    .on_events = on_events, .on_whole = on_whole, .arg = c };
 	struct publisher_conf publishing = { .lock = &c->lock };
 	struct keeper_conf keeper = { .lock = &c->lock,
 	    .message_days = c->conf.message_days, .on_commit = on_commit,
-	    .arg = c };
+	    .on_rekey = on_rekey, .arg = c };
 	char path[4200], published[4200];
 	int rc;
 
@@ -241,19 +189,19 @@ start(struct controller *c, struct diag *why)
 	ballast_use(c->conf.dir);
 	if ((rc = store_open(&c->store, c->conf.dir, why)) < 0 ||
 	    (rc = auth_open(&c->auth, c->store, c->conf.dir, why)) < 0 ||
-	    (rc = load_keys(c, why)) < 0 ||
+	    (rc = keyring_open(&c->keys, c->conf.dir, why)) < 0 ||
 	    (rc = messages_open(&c->messages, path, why)) < 0)
 		return rc;
 	fleet.store = c->store;
-	fleet.publisher = c->publisher;
-	fleet.root = sign_key_public(c->root);
-	fleet.cert = bytes_of(c->cert.data, c->cert.len);
+	fleet.secret = keyring_curve(c->keys);
+	fleet.signer = keyring_signer(c->keys);
+	fleet.root = keyring_root(c->keys);
 	if ((rc = fleet_start(&c->fleet, &fleet, why)) < 0)
 		return rc;
 	snprintf(published, sizeof(published), "%s/published", c->conf.dir);
 	publishing.store = c->store;
 	publishing.fleet = c->fleet;
-	publishing.key = c->publisher;
+	publishing.signer = keyring_signer(c->keys);
 	publishing.dir = published;
 	publishing.hold = backup_is_marked(c->store);
 	if (publishing.hold)
@@ -266,10 +214,12 @@ start(struct controller *c, struct diag *why)
 	c->api = (struct api){ .store = c->store, .fleet = c->fleet,
 	    .messages = c->messages, .auth = c->auth,
 	    .publisher = c->publishing, .backup = c->backup,
+	    .keys = c->keys,
 	    .started_us = clock_wall_us(), .on_commit = on_commit,
 	    .arg = c };
 	keeper.store = c->store;
 	keeper.messages = c->messages;
+	keeper.keys = c->keys;
 	if ((rc = keeper_start(&c->keeper, &keeper, why)) < 0)
 		return rc;
 	if ((rc = httpd_start(&c->httpd, &http, on_request, c, why)) < 0)
@@ -314,10 +264,7 @@ stop(struct controller *c)
 	messages_close(&c->messages);
 	auth_close(&c->auth);
 	store_close(&c->store);
-	buf_fini(&c->cert);
-	sign_key_free(&c->root);
-	sign_key_free(&c->publisher);
-	sodium_memzero(c->curve, sizeof(c->curve));
+	keyring_close(&c->keys);
 }
 
 int

@@ -15,6 +15,7 @@
 
 #include "proto/base/err.h"
 #include "proto/base/file.h"
+#include "proto/base/log.h"
 #include "proto/wire/frame.h"
 #include "proto/wire/snapshot.h"
 
@@ -148,7 +149,6 @@ static int
 sign(struct publication *p, const struct sign_key *publisher,
     struct diag *why)
 {
-	char path[PATH_LEN];
 	struct buf payload;
 	int rc;
 
@@ -160,6 +160,14 @@ sign(struct publication *p, const struct sign_key *publisher,
 	if (rc < 0)
 		return diag_set(why, rc, "the manifest cannot be signed");
 	name(p);
+	return 0;
+}
+
+static int
+save(const struct publication *p, struct diag *why)
+{
+	char path[PATH_LEN];
+
 	snprintf(path, sizeof(path), "%s/MANIFEST", p->dir);
 	return file_write(path, p->frame.data, p->frame.len, 0600, why);
 }
@@ -184,8 +192,27 @@ publish(struct publication **out, struct store_view *v,
 
 	if ((rc = file_mkdirs(dir, 0700, why)) < 0 ||
 	    (rc = cut(p, v, stop, why)) < 0 ||
-	    (rc = sign(p, publisher, why)) < 0)
+	    (rc = sign(p, publisher, why)) < 0 || (rc = save(p, why)) < 0)
 		publication_free(&p);
+	*out = p;
+	return rc;
+}
+
+int
+publication_resign(struct publication **out, const struct publication *old,
+    const struct sign_key *publisher, struct diag *why)
+{
+	struct publication *p = publication_new(old->dir);
+	int rc;
+
+	rc = manifest_decode(&p->about, bytes_of(old->frame.data +
+	    FRAME_SIGNED_LEN, old->frame.len - FRAME_SIGNED_LEN), why);
+	if (rc == 0)
+		rc = sign(p, publisher, why);
+	if (rc < 0)
+		publication_free(&p);
+	else if (save(p, NULL) < 0)	/* cut anew after the next start */
+		log_warning("publish.unsaved", F_S("dir", p->dir));
 	*out = p;
 	return rc;
 }

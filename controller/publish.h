@@ -34,6 +34,9 @@ int publish(struct publication **out, struct store_view *v,
  * ERR_AUTH, ERR_CORRUPT, ERR_IO. */
 int publication_load(struct publication **out, const char *dir,
     const uint8_t pub[SIGN_PUBLIC_LEN], struct diag *why);
+/* The same under another key; the chunks are p's.  0, ERR_INTERNAL. */
+int publication_resign(struct publication **out, const struct publication *p,
+    const struct sign_key *publisher, struct diag *why);
 /* *p may be NULL. */
 void publication_free(struct publication **p);
 /* Remove the chunks that neither has; before may be NULL. */

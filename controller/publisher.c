@@ -27,10 +27,12 @@ struct publisher {
 	pthread_mutex_t mu;		/* after conf.lock, never before */
 	pthread_cond_t cond;
 	bool stop, dirty, whole, held, cut_done;
+	struct signer *next_signer;	/* to take over, or NULL */
 	struct publisher_counts counts;
 	atomic_bool stop_cut;
 
 	/* the thread's own */
+	struct signer *signer;
 	bool cutting, proving, need;	/* need: a whole version */
 	struct head told;		/* version 0: none yet */
 	uint64_t since;			/* bytes of deltas since .. */
@@ -38,6 +40,7 @@ struct publisher {
 	uint64_t retry_ms;
 
 	/* the cutter's, until cut_done */
+	struct signer *cut_signer;
 	struct store_view *view;
 	struct publication *cut;
 	int cut_rc;
@@ -55,8 +58,9 @@ cut(void *arg)
 		p->cut_rc = store_view_prove(p->view, &p->stop_cut,
 		    &p->cut_why);
 	else
-		p->cut_rc = publish(&p->cut, p->view, p->conf.key,
-		    p->dir, &p->stop_cut, &p->cut_why);
+		p->cut_rc = publish(&p->cut, p->view,
+		    signer_key(p->cut_signer), p->dir, &p->stop_cut,
+		    &p->cut_why);
 	store_view_free(&p->view);
 	pthread_mutex_lock(&p->mu);
 	p->cut_done = true;
@@ -75,7 +79,9 @@ start_cut(struct publisher *p, bool prove)
 	store_log_keep(p->conf.store, p->base != 0 ? p->base :
 	    store_version(p->conf.store));
 	pthread_mutex_unlock(p->conf.lock);
+	p->cut_signer = signer_ref(p->signer);
 	if (pthread_create(&p->cutter, NULL, cut, p) != 0) {
+		signer_unref(&p->cut_signer);
 		store_view_free(&p->view);
 		p->retry_ms = clock_mono_ms() + RETRY_MS;
 		log_error("publish.failed", F_S("reason", "no thread left"));
@@ -129,11 +135,30 @@ serve(struct publisher *p, struct publication *whole)
 		jump(p, &h);
 }
 
+/* One cut under a key that was replaced meanwhile is signed anew. */
+static int
+sign_cut(struct publisher *p)
+{
+	struct publication *again;
+	int rc;
+
+	if (p->cut_signer == p->signer)
+		return 0;
+	rc = publication_resign(&again, p->cut, signer_key(p->signer),
+	    &p->cut_why);
+	publication_free(&p->cut);
+	p->cut = again;
+	return rc;
+}
+
 static void
 end_cut(struct publisher *p)
 {
 	pthread_join(p->cutter, NULL);
 	p->cutting = false;
+	if (p->cut_rc == 0 && !p->proving)
+		p->cut_rc = sign_cut(p);
+	signer_unref(&p->cut_signer);
 	pthread_mutex_lock(&p->mu);
 	p->cut_done = false;
 	p->counts.cuts += p->cut_rc == 0 && !p->proving;
@@ -194,7 +219,7 @@ load_cut(struct publisher *p)
 	pthread_mutex_unlock(p->conf.lock);
 	h.engine = DECIDE_ENGINE;
 	if (h.version == 0 || publication_load(&old, p->dir,
-	    sign_key_public(p->conf.key), &why) < 0)
+	    signer_about(p->signer)->key, &why) < 0)
 		return;
 	if (!leads(p, publication_about(old), &h)) {
 		publication_free(&old);
@@ -202,7 +227,7 @@ load_cut(struct publisher *p)
 	}
 	p->told = h;		/* so that serve() does not go back */
 	serve(p, old);
-	jump(p, &h);
+	fleet_advance(p->conf.fleet, &h, bytes_of(NULL, 0));
 	if (h.count > PROVE_LATER)
 		start_cut(p, true);
 }
@@ -222,7 +247,7 @@ tell(struct publisher *p, struct delta *d)
 	d->engine = DECIDE_ENGINE;
 	d->issued_us = clock_wall_us();
 	buf_init(&frame, 0);
-	if (delta_sign(d, p->conf.key, &frame) < 0)
+	if (delta_sign(d, signer_key(p->signer), &frame) < 0)
 		buf_reset(&frame);	/* nodes ask for it */
 	p->told = h;
 	p->since += frame.len;
@@ -270,6 +295,23 @@ advance(struct publisher *p)
 
 /* --- the thread --- */
 
+static void
+rekey(struct publisher *p, struct signer *next)
+{
+	const struct publication *now, *before;
+	struct publication *again = NULL;
+	struct diag why;
+
+	signer_unref(&p->signer);
+	p->signer = next;
+	now = fleet_publication(p->conf.fleet, &before);
+	if (now != NULL && publication_resign(&again, now, signer_key(next),
+	    &why) < 0)
+		log_error("publish.failed", F_S("reason", why.text));
+	p->need = p->need || (now != NULL && again == NULL);
+	fleet_rekey(p->conf.fleet, next, again);
+}
+
 /* Is a whole version to be cut, and may it be? */
 static bool
 may_cut(const struct publisher *p)
@@ -295,6 +337,7 @@ wait_for_work(struct publisher *p)
 	uint64_t end;
 
 	while (!p->stop && !p->cut_done && !may_cut(p) &&
+	    p->next_signer == NULL &&
 	    (p->held || !p->dirty)) {
 		if (p->retry_ms > clock_mono_ms())
 			wait_ms(p, RETRY_MS / 5);
@@ -311,15 +354,20 @@ run(void *arg)
 {
 	struct publisher *p = arg;
 	bool stop = false, dirty, done, whole;
+	struct signer *next;
 
 	while (!stop) {
 		pthread_mutex_lock(&p->mu);
 		wait_for_work(p);
 		stop = p->stop;
 		done = p->cut_done;
+		next = p->next_signer;
+		p->next_signer = NULL;
 		if ((dirty = p->dirty && !p->held))
 			p->dirty = false;
 		pthread_mutex_unlock(&p->mu);
+		if (next != NULL)
+			rekey(p, next);
 		if (stop)
 			break;
 		if (dirty && p->base == 0 && !p->cutting)
@@ -339,6 +387,7 @@ run(void *arg)
 		atomic_store(&p->stop_cut, true);
 		pthread_join(p->cutter, NULL);
 		publication_free(&p->cut);
+		signer_unref(&p->cut_signer);
 	}
 	return NULL;
 }
@@ -352,6 +401,7 @@ publisher_start(struct publisher **out, const struct publisher_conf *conf,
 	p->conf = *conf;
 	snprintf(p->dir, sizeof(p->dir), "%s", conf->dir);
 	p->held = conf->hold;
+	p->signer = signer_ref(conf->signer);
 	p->dirty = true;
 	pthread_mutex_init(&p->mu, NULL);
 	pthread_cond_init(&p->cond, NULL);
@@ -359,6 +409,7 @@ publisher_start(struct publisher **out, const struct publisher_conf *conf,
 	if (pthread_create(&p->thread, NULL, run, p) != 0) {
 		pthread_mutex_destroy(&p->mu);
 		pthread_cond_destroy(&p->cond);
+		signer_unref(&p->signer);
 		free(p);
 		*out = NULL;
 		return diag_set(why, ERR_IO, "no thread left");
@@ -386,6 +437,8 @@ publisher_stop(struct publisher **pp)
 	pthread_join(p->thread, NULL);
 	pthread_mutex_destroy(&p->mu);
 	pthread_cond_destroy(&p->cond);
+	signer_unref(&p->signer);
+	signer_unref(&p->next_signer);
 	free(p);
 	*pp = NULL;
 }
@@ -403,6 +456,16 @@ publisher_whole(struct publisher *p, bool damaged)
 		log_error("publish.damaged", F_S("reason", "a chunk cannot be "
 		    "read; the version is cut anew"));
 	signal_with(p, &p->whole, true);
+}
+
+void
+publisher_rekey(struct publisher *p, struct signer *s)
+{
+	pthread_mutex_lock(&p->mu);
+	signer_unref(&p->next_signer);
+	p->next_signer = signer_ref(s);
+	pthread_cond_signal(&p->cond);
+	pthread_mutex_unlock(&p->mu);
 }
 
 void

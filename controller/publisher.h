@@ -26,7 +26,7 @@ struct publisher_conf {
 	struct store *store;
 	pthread_mutex_t *lock;		/* the controller's, over store */
 	struct fleet *fleet;
-	const struct sign_key *key;
+	struct signer *signer;		/* the first; see publisher_rekey() */
 	const char *dir;		/* of chunks and manifest; copied */
 	bool hold;			/* until publisher_release() */
 };
@@ -42,6 +42,9 @@ void publisher_wake(struct publisher *p);
 /* A node wants all of the newest version; damaged: what is served has lost a
  * chunk.  Any thread. */
 void publisher_whole(struct publisher *p, bool damaged);
+/* Sign with s from now on, and the fleet too: what is served is signed
+ * anew.  Any thread. */
+void publisher_rekey(struct publisher *p, struct signer *s);
 /* Publish from now on, if it was held. */
 void publisher_release(struct publisher *p);
 bool publisher_is_held(struct publisher *p);

@@ -81,6 +81,12 @@ fetch_head(const struct fetch *f)
 	return &f->head;
 }
 
+uint64_t
+fetch_serial(const struct fetch *f)
+{
+	return f->cert.serial;
+}
+
 bool
 fetch_has_manifest(const struct fetch *f)
 {

@@ -26,6 +26,8 @@ void fetch_free(struct fetch **f);
 /* The head it works for, borrowed; is its manifest here? */
 const struct head *fetch_head(const struct fetch *f);
 bool fetch_has_manifest(const struct fetch *f);
+/* The serial of the certificate it is taken under. */
+uint64_t fetch_serial(const struct fetch *f);
 
 /* Take the manifest's frame: verified, and the very one the head names; it may
  * be of an older version, from which deltas lead to the head.  0,

@@ -14,6 +14,7 @@
 #include "node/sets.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/base/file.h"
 #include "proto/base/log.h"
 #include "proto/wire/frame.h"
 
@@ -90,11 +91,25 @@ start_build(struct sync *s)
 	s->building = true;
 }
 
+/* It was built under a certificate that was revoked meanwhile. */
+static int
+discard(struct sync *s)
+{
+	char dir[SETS_PATH_LEN];
+
+	snprintf(dir, sizeof(dir), "%s", ruleset_dir(s->build_result));
+	ruleset_unref(&s->build_result);
+	file_remove_tree(dir, NULL);
+	return diag_set(&s->build_why, ERR_AUTH, "who signed it was revoked");
+}
+
 void
 sync_end_build(struct sync *s)
 {
 	pthread_join(s->builder, NULL);
 	s->building = false;
+	if (s->build_rc == 0 && fetch_serial(s->fetch) < s->cert.min_serial)
+		s->build_rc = discard(s);
 	if (s->build_rc < 0) {
 		give_up(s, s->build_rc, s->build_why.text);
 		return;

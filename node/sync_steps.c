@@ -111,7 +111,8 @@ sync_send_ack(struct sync *s)
 		s->conf.metrics->stale != 0 ? ACK_STALE : ACK_CURRENT,
 	    .repairs = s->conf.metrics->repairs,
 	    .enforced_us = s->enforced_us, .engine = DECIDE_ENGINE,
-	    .nack = s->nack, .nack_version = s->nack_version };
+	    .nack = s->nack, .nack_version = s->nack_version,
+	    .serial = s->cert.serial };
 	struct buf frame;
 
 	memcpy(a.digest, now.digest, sizeof(a.digest));
@@ -216,32 +217,73 @@ on_head(struct sync *s, struct bytes frame)
 	sync_go(s);
 }
 
-/* A certificate replaces ours when root signed it and its serial is no
- * lower. */
+/* Signed by root, not ended, and above ours. */
+static int
+check_cert(const struct sync *s, struct bytes frame, struct publisher_cert *c,
+    struct diag *why)
+{
+	int rc;
+
+	if (frame.n > sizeof(s->conf.id->cert))
+		return diag_set(why, ERR_CORRUPT, "publisher's certificate: "
+		    "too long");
+	rc = cert_open(s->conf.id->root, frame.p, frame.n, clock_wall_us(), c,
+	    why);
+	if (rc == 0 && (c->serial <= s->cert.serial ||
+	    c->min_serial < s->cert.min_serial))
+		rc = diag_set(why, ERR_AUTH, "publisher's certificate: serial "
+		    "%llu is not above %llu", (unsigned long long)c->serial,
+		    (unsigned long long)s->cert.serial);
+	return rc;
+}
+
+/* On disk before it counts: who was revoked stays so. */
+static int
+save_cert(struct sync *s, struct bytes frame, struct diag *why)
+{
+	struct node_identity *next = identity_new();
+	int rc;
+
+	*next = *s->conf.id;
+	memcpy(next->cert, frame.p, frame.n);
+	next->cert_len = frame.n;
+	if ((rc = identity_save(next, s->conf.dir, why)) == 0) {
+		memcpy(s->conf.id->cert, frame.p, frame.n);
+		s->conf.id->cert_len = frame.n;
+	}
+	identity_free(&next);
+	return rc;
+}
+
+/* A certificate replaces ours.  What is on its way under a revoked one is
+ * dropped; the next head says where to go. */
 static void
 on_cert(struct sync *s, struct bytes frame)
 {
-	struct node_identity *id = s->conf.id;
+	const struct node_identity *id = s->conf.id;
 	struct publisher_cert c;
 	struct diag why;
+	bool revoked;
 	int rc;
 
-	if (frame.n > sizeof(id->cert) || (frame.n == id->cert_len &&
-	    memcmp(frame.p, id->cert, frame.n) == 0))
+	if (frame.n == id->cert_len && memcmp(frame.p, id->cert,
+	    frame.n) == 0)
 		return;
-	rc = cert_open(id->root, frame.p, frame.n, clock_wall_us(), &c, &why);
-	if (rc == 0 && c.serial < s->cert.serial)
-		rc = diag_set(&why, ERR_AUTH, "an older certificate");
-	if (rc < 0) {
-		sync_refuse(s, 0, NACK_SIGNATURE, why.text);
+	if ((rc = check_cert(s, frame, &c, &why)) < 0 ||
+	    (rc = save_cert(s, frame, &why)) < 0) {
+		sync_refuse(s, 0, sync_nack_of(rc), why.text);
 		return;
 	}
-	memcpy(id->cert, frame.p, frame.n);
-	id->cert_len = frame.n;
+	revoked = c.min_serial > s->cert.serial;
 	s->cert = c;
-	if ((rc = identity_save(id, s->conf.dir, &why)) < 0)
-		log_error("identity.unsaved", F_S("reason", why.text));
-	log_info("sync.certificate", F_U("serial", c.serial));
+	s->target.version = s->asked_from = 0;
+	s->ack_ms = 0;
+	if (s->nack_version == 0)
+		s->nack = NACK_NONE;
+	if (revoked && !s->building)
+		fetch_free(&s->fetch);
+	log_info("sync.certificate", F_U("serial", c.serial),
+	    F_S("before", revoked ? "revoked" : "replaced"));
 }
 
 void

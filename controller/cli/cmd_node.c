@@ -20,6 +20,7 @@ static const struct column show_columns[] = {
 	{ "detail", "detail" }, { "refuses", "nack" },
 	{ "version", "version" }, { "digest", "digest" },
 	{ "digest known", "digest_known" }, { "engine", "engine" },
+	{ "certificate", "certificate" },
 	{ "enforced at", "enforced_at" }, { "converged", "converged" },
 	{ "last seen", "last_seen" }, { "decisions", "decisions" },
 	{ "refusals", "refusals" }, { "spool", "spool" },

@@ -13,7 +13,8 @@ static const struct column columns[] = {
 	{ "controller", "controller" }, { "nodes", "nodes.total" },
 	{ "converged", "nodes.converged" }, { "away", "nodes.away" },
 	{ "not converged", "stale" },
-	{ "messages", "messages" },
+	{ "messages", "messages" }, { "key ends", "key.until" },
+	{ "held until adopted", "held" }, { "highest on a node", "highest" },
 };
 
 int

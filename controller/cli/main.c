@@ -37,6 +37,7 @@ static const struct cli_command commands[] = {
 	{ "backup", cmd_backup, "all that the controller holds, in a folder" },
 	{ "restore", cmd_restore, "put a backup into a new data folder" },
 	{ "adopt", cmd_adopt, "go on with a restored controller" },
+	{ "key", cmd_key, "root and publisher keys: make, rotate, revoke" },
 	{ "dev", cmd_dev, "a controller and nodes on this machine, to try" },
 	{ "version", cmd_version, "print the version" },
 };

@@ -25,6 +25,7 @@ int cmd_message(int argc, char **argv);
 int cmd_revision(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_key(int argc, char **argv);
 int cmd_dev(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);

@@ -21,6 +21,7 @@
 
 struct backup;
 struct fleet;
+struct keyring;
 struct messages;
 struct publisher;
 
@@ -30,6 +31,7 @@ struct api {
 	struct messages *messages;
 	struct publisher *publisher;
 	struct backup *backup;
+	struct keyring *keys;
 	const struct auth *auth;
 	struct auth_rate rate;
 	int64_t started_us;
@@ -119,6 +121,9 @@ int api_commit(struct api_call *c, const struct change *ch,
 int api_lint_change(struct api_call *c, const struct change *ch,
     const struct items *wanted, json_t **out);
 
+/* The publisher's certificate, as /v1/keys says it. */
+json_t *api_key_json(const struct api *a);
+
 /* The handlers, by resource. */
 void api_version(struct api_call *c);
 void api_openapi(struct api_call *c);
@@ -153,6 +158,9 @@ void api_backup(struct api_call *c);
 void api_backup_status(struct api_call *c);
 void api_adopt(struct api_call *c);
 void api_adopt_status(struct api_call *c);
+void api_key(struct api_call *c);
+void api_key_request(struct api_call *c);
+void api_key_rotate(struct api_call *c);
 void api_join_token(struct api_call *c);
 
 #endif

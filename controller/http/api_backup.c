@@ -4,7 +4,9 @@
 #include "controller/backup.h"
 #include "controller/fleet.h"
 #include "controller/http/api.h"
+#include "controller/keyring.h"
 #include "controller/publisher.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 
 void
@@ -61,6 +63,26 @@ api_adopt_status(struct api_call *c)
 	    (json_int_t)fleet_highest(c->api->fleet), "not_heard", list));
 }
 
+/* Nodes hold a newer certificate than the backup: they would refuse all. */
+static int
+catch_up_key(struct api_call *c, struct diag *why)
+{
+	struct keyring *k = c->api->keys;
+	int rc;
+
+	if (fleet_highest_serial(c->api->fleet) <=
+	    signer_about(keyring_signer(k))->serial)
+		return 0;
+	if (!keyring_has_root_key(k))
+		return diag_set(why, ERR_CONFLICT, "nodes hold a newer "
+		    "certificate of the publisher's key than the backup: "
+		    "run \"postern key rotate --root FILE\" first");
+	rc = keyring_rotate(k, clock_wall_us(), SIGNER_DAYS, false, why);
+	if (rc == 0)
+		publisher_rekey(c->api->publisher, keyring_signer(k));
+	return rc;
+}
+
 void
 api_adopt(struct api_call *c)
 {
@@ -74,6 +96,10 @@ api_adopt(struct api_call *c)
 	if (!held && highest <= ours) {
 		api_error(c, 409, "conflict", "this store was not restored, "
 		    "and no node is ahead of it: there is nothing to adopt");
+		return;
+	}
+	if ((rc = catch_up_key(c, &why)) < 0) {
+		api_fail(c, rc, &why);
 		return;
 	}
 	rc = store_adopt(c->api->store, highest > ours ? highest : ours,

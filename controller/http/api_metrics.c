@@ -6,7 +6,9 @@
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "controller/messages/messages.h"
+#include "controller/keyring.h"
 #include "controller/publisher.h"
+#include "proto/base/clock.h"
 
 struct tally { uint64_t state[NODE_STATES], converged, lost, spool;
     const struct head *head; };
@@ -43,6 +45,15 @@ published(const struct api *a, struct buf *out)
 	    "Bytes of these deltas, each counted once.", n.delta_bytes);
 	one(out, "postern_cuts_total", "counter",
 	    "Versions cut into chunks.", n.cuts);
+	if (a->publisher != NULL)
+		one(out, "postern_held", "gauge", "Restored, and not adopted "
+		    "yet: nothing is published.",
+		    publisher_is_held(a->publisher));
+	if (a->keys != NULL)
+		one(out, "postern_publisher_certificate_end_seconds", "gauge",
+		    "When the publisher's certificate ends, since 1970.",
+		    (uint64_t)signer_about(keyring_signer(a->keys))
+		    ->not_after_us / 1000000);
 }
 
 void

@@ -34,6 +34,9 @@ node_json(const struct node_info *n, const struct head *head)
 	    (json_int_t)n->deltas, "delta_bytes", (json_int_t)n->delta_bytes,
 	    "chunks", (json_int_t)n->chunks, "chunk_bytes",
 	    (json_int_t)n->chunk_bytes);
+	if (n->ack.serial != 0)
+		json_object_set_new(o, "certificate",
+		    json_integer((json_int_t)n->ack.serial));
 	if (n->ack.nack != NACK_NONE) {
 		json_object_set_new(o, "nack",
 		    json_string(nack_name(n->ack.nack)));

@@ -4,6 +4,7 @@
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "controller/messages/messages.h"
+#include "controller/publisher.h"
 #include "proto/base/clock.h"
 #include "proto/base/conf.h"
 
@@ -34,16 +35,26 @@ api_status(struct api_call *c)
 	char hex[DIGEST_LEN * 2 + 1], since[CLOCK_TEXT_LEN];
 	struct head head;
 	struct tally t = { .head = &head, .stale = json_array() };
+	json_t *o;
 
 	store_head(c->api->store, &head, NULL);
 	if (c->api->fleet != NULL)
 		fleet_nodes(c->api->fleet, count, &t);
 	hex_format(head.digest, DIGEST_LEN, hex);
 	clock_format(c->api->started_us, since);
-	api_reply(c, json_pack("{s:I, s:s, s:I, s:s, s:s, s:{s:I, s:I, s:I}, "
+	o = json_pack("{s:I, s:s, s:I, s:s, s:s, s:{s:I, s:I, s:I}, "
 	    "s:o, s:I}", "version", (json_int_t)head.version, "digest", hex,
 	    "records", (json_int_t)head.count, "controller", conf_version(),
 	    "since", since, "nodes", "total", t.total, "converged",
 	    t.converged, "away", t.away, "stale", t.stale, "messages",
-	    (json_int_t)messages_count(c->api->messages)));
+	    (json_int_t)messages_count(c->api->messages));
+	if (c->api->keys != NULL)
+		json_object_set_new(o, "key", api_key_json(c->api));
+	if (c->api->publisher != NULL &&
+	    publisher_is_held(c->api->publisher)) {
+		json_object_set_new(o, "held", json_true());
+		json_object_set_new(o, "highest", json_integer((json_int_t)
+		    fleet_highest(c->api->fleet)));
+	}
+	api_reply(c, o);
 }

@@ -18,7 +18,7 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/status", api_status, "policy in force, and where",
 	    NULL, NULL, "version:int! digest:text! records:int! "
 	    "controller:text! since:text! nodes:object! stale:texts! "
-	    "messages:int!", false },
+	    "messages:int! key:object held:flag highest:int", false },
 	{ "POST", "/v1/init", api_init, "make the three groups to begin with",
 	    NULL, CHANGE, "version:int! created:texts!", false },
 	{ "POST", "/v1/apply", api_apply, "apply documents", NULL,
@@ -125,6 +125,18 @@ static const struct api_route routes[] = {
 	{ "POST", "/v1/adopt", api_adopt,
 	    "publish a restored store, above what nodes have", NULL, "",
 	    "version:int!", false },
+	{ "GET", "/v1/keys", api_key, "the publisher's key and its end", NULL,
+	    NULL, "serial:int! min_serial:int! until:text! days:int! "
+	    "due:flag! root_key_here:flag! root:text! behind_nodes:flag!",
+	    false },
+	{ "POST", "/v1/keys/request", api_key_request,
+	    "a new key, for the root key to sign elsewhere", NULL,
+	    "days:int revoke:flag", "root:text! key:text! serial:int! "
+	    "min_serial:int! not_after_us:int!", false },
+	{ "POST", "/v1/keys/rotate", api_key_rotate,
+	    "sign with a new key from now on", NULL,
+	    "days:int revoke:flag certificate:text", "serial:int! "
+	    "min_serial:int! until:text! days:int!", false },
 	{ NULL, NULL, NULL, NULL, NULL, NULL, NULL, false }
 };
 

@@ -2,7 +2,8 @@
  * keys.c - Ed25519 keys in locked memory and 0600 files, certificates of
  * publishers.
  *
- * A certificate's payload: 32 key, u64 serial, i64 not after.
+ * A certificate's payload: 32 key, u64 serial, i64 not after, u64 lowest
+ * serial that is not revoked.
  */
 #include "proto/wire/keys.h"
 
@@ -93,9 +94,25 @@ sign_key_save(const struct sign_key *k, const char *path, struct diag *why)
 }
 
 int
+sign_key_parse(struct sign_key **out, const char *hex)
+{
+	struct sign_key *k = key_alloc();
+
+	*out = NULL;
+	if (k == NULL)
+		return ERR_NOMEM;
+	if (hex_parse(hex, k->secret, sizeof(k->secret)) < 0) {
+		sign_key_free(&k);
+		return ERR_CORRUPT;
+	}
+	crypto_sign_ed25519_sk_to_pk(k->public_key, k->secret);
+	*out = k;
+	return 0;
+}
+
+int
 sign_key_load(struct sign_key **out, const char *path, struct diag *why)
 {
-	struct sign_key *k = NULL;
 	struct buf text;
 	int rc;
 
@@ -103,26 +120,47 @@ sign_key_load(struct sign_key **out, const char *path, struct diag *why)
 	buf_init(&text, 4096);
 	if ((rc = file_read_secret(path, 4096, &text, why)) < 0)
 		goto out;
-	if ((k = key_alloc()) == NULL) {
-		rc = diag_set(why, ERR_NOMEM, "no locked memory for a key");
-		goto out;
-	}
 	if (text.len > 0 && text.data[text.len - 1] == '\n')
 		text.data[text.len - 1] = '\0';
-	if (text.data == NULL || hex_parse(text.data, k->secret,
-	    sizeof(k->secret)) < 0) {
-		rc = diag_set(why, ERR_CORRUPT, "%s holds no key of ours",
-		    path);
-		goto out;
-	}
-	crypto_sign_ed25519_sk_to_pk(k->public_key, k->secret);
-	*out = k;
-	k = NULL;
+	rc = text.data == NULL ? ERR_CORRUPT : sign_key_parse(out, text.data);
+	if (rc == ERR_NOMEM)
+		diag_set(why, rc, "no locked memory for a key");
+	else if (rc < 0)
+		diag_set(why, rc, "%s holds no key of ours", path);
 out:
 	if (text.data != NULL)
 		sodium_memzero(text.data, text.cap);
 	buf_fini(&text);
-	sign_key_free(&k);
+	return rc;
+}
+
+int
+sign_public_save(const uint8_t pub[SIGN_PUBLIC_LEN], const char *path,
+    struct diag *why)
+{
+	char hex[SIGN_PUBLIC_LEN * 2 + 2];
+
+	hex_format(pub, SIGN_PUBLIC_LEN, hex);
+	hex[sizeof(hex) - 2] = '\n';
+	return file_write(path, hex, sizeof(hex) - 1, 0644, why);
+}
+
+int
+sign_public_load(uint8_t pub[SIGN_PUBLIC_LEN], const char *path,
+    struct diag *why)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, 4096);
+	rc = file_read(path, 4096, &text, why);
+	if (rc == 0 && text.len > 0 && text.data[text.len - 1] == '\n')
+		text.data[text.len - 1] = '\0';
+	if (rc == 0 && (text.data == NULL || hex_parse(text.data, pub,
+	    SIGN_PUBLIC_LEN) < 0))
+		rc = diag_set(why, ERR_CORRUPT, "%s holds no public key of "
+		    "ours", path);
+	buf_fini(&text);
 	return rc;
 }
 
@@ -137,6 +175,7 @@ cert_make(const struct sign_key *root, const struct publisher_cert *c,
 	buf_put(&payload, c->key, sizeof(c->key));
 	buf_put_u64(&payload, c->serial);
 	buf_put_u64(&payload, (uint64_t)c->not_after_us);
+	buf_put_u64(&payload, c->min_serial);
 	rc = frame_sign(out, FRAME_CERT, root, payload.data, payload.len);
 	buf_fini(&payload);
 	return rc;
@@ -160,7 +199,9 @@ cert_open(const uint8_t root_pub[SIGN_PUBLIC_LEN], const void *frame,
 		memcpy(out->key, key, sizeof(out->key));
 	out->serial = bytes_u64(&payload);
 	out->not_after_us = (int64_t)bytes_u64(&payload);
-	if (payload.err != 0 || payload.n != 0) {
+	out->min_serial = bytes_u64(&payload);
+	if (payload.err != 0 || payload.n != 0 || out->serial == 0 ||
+	    out->min_serial > out->serial) {
 		memset(out, 0, sizeof(*out));
 		return diag_set(why, ERR_CORRUPT,
 		    "publisher's certificate: malformed");

@@ -26,13 +26,19 @@ const uint8_t *sign_key_public(const struct sign_key *k);
 int sign_key_save(const struct sign_key *k, const char *path,
     struct diag *why);
 int sign_key_load(struct sign_key **out, const char *path, struct diag *why);
+/* A public key as hex text in a file that all may read. */
+int sign_public_save(const uint8_t pub[SIGN_PUBLIC_LEN], const char *path,
+    struct diag *why);
+int sign_public_load(uint8_t pub[SIGN_PUBLIC_LEN], const char *path,
+    struct diag *why);
 void sign_key_id(const uint8_t pub[SIGN_PUBLIC_LEN],
     uint8_t id[SIGN_KEYID_LEN]);
 
-/* What a publisher may sign, until when. */
+/* Who may sign heads, deltas and manifests, and until when. */
 struct publisher_cert {
 	uint8_t key[SIGN_PUBLIC_LEN];
 	uint64_t serial;		/* only rises */
+	uint64_t min_serial;		/* lower ones are revoked; only rises */
 	int64_t not_after_us;
 };
 
@@ -40,7 +46,7 @@ struct publisher_cert {
 int cert_make(const struct sign_key *root, const struct publisher_cert *c,
     struct buf *out);
 /* Verify, then parse.  0; ERR_AUTH (signature, key); ERR_CORRUPT; ERR_TIMEOUT
- * when now_us is past its end. */
+ * when now_us is past its end (INT64_MIN: it does not matter). */
 int cert_open(const uint8_t root_pub[SIGN_PUBLIC_LEN], const void *frame,
     size_t len, int64_t now_us, struct publisher_cert *out,
     struct diag *why);

@@ -135,6 +135,7 @@ ack_encode(const struct ack *in, struct buf *out)
 	m.state = in->state;
 	m.enforced_us = in->enforced_us;
 	m.repairs = in->repairs;
+	m.serial = in->serial;
 	pb_pack(&m, out);
 }
 
@@ -167,6 +168,7 @@ ack_decode(struct ack *out, struct bytes in, struct diag *why)
 	out->state = good ? (enum ack_state)m->state : ACK_CURRENT;
 	out->enforced_us = m->enforced_us;
 	out->repairs = m->repairs;
+	out->serial = m->serial;
 	return finish(m, good, out, sizeof(*out), "ack", why);
 }
 

@@ -99,6 +99,8 @@ struct ack {
 	int64_t enforced_us;		/* since when, by the node's clock; 0:
 				 * none or before it started */
 	uint64_t repairs;		/* sets found damaged since its start */
+	uint64_t serial;		/* of the certificate held; 0: not
+					 * told */
 };
 void ack_encode(const struct ack *a, struct buf *out);
 int ack_decode(struct ack *out, struct bytes in, struct diag *why);

@@ -27,8 +27,8 @@ struct fixture {
 	char dir[64];
 	struct store *s;
 	struct fleet *f;
-	struct sign_key *root, *publisher;
-	struct buf cert;
+	struct sign_key *root;
+	struct signer *signer;
 	pthread_mutex_t lock;
 	uint8_t secret[SOCK_KEY_LEN];
 	unsigned events;
@@ -55,8 +55,7 @@ static int
 start(struct fixture *f)
 {
 	struct fleet_conf c = { .store = f->s, .lock = &f->lock,
-	    .publisher = f->publisher, .root = sign_key_public(f->root),
-	    .cert = bytes_of(f->cert.data, f->cert.len),
+	    .signer = f->signer, .root = sign_key_public(f->root),
 	    .secret = f->secret, .control = LOOPBACK, .events = LOOPBACK,
 	    .enroll = LOOPBACK, .on_events = store_events, .arg = f };
 
@@ -70,20 +69,20 @@ setup(void **state)
 	struct publisher_cert c = { .serial = 1,
 	    .not_after_us = INT64_MAX / 2 };
 	uint8_t pub[SOCK_KEY_LEN];
+	struct sign_key *key;
 
 	*state = f;
 	strcpy(f->dir, "/tmp/postern-fleet-XXXXXX");
 	pthread_mutex_init(&f->lock, NULL);
-	buf_init(&f->cert, 0);
 	buf_init(&f->m.data, 0);
 	sock_keypair(pub, f->secret);
 	sock_keypair(f->mine_pub, f->mine);
 	f->ctx = sock_ctx_new();
 	if (mkdtemp(f->dir) == NULL || store_open(&f->s, f->dir, NULL) < 0 ||
-	    sign_key_new(&f->root) < 0 || sign_key_new(&f->publisher) < 0)
+	    sign_key_new(&f->root) < 0 || sign_key_new(&key) < 0)
 		return -1;
-	memcpy(c.key, sign_key_public(f->publisher), sizeof(c.key));
-	return cert_make(f->root, &c, &f->cert) < 0 ? -1 : start(f);
+	return signer_make(&f->signer, f->root, &key, &c) < 0 ? -1 :
+	    start(f);
 }
 
 static int
@@ -95,8 +94,7 @@ teardown(void **state)
 	sock_ctx_free(&f->ctx);
 	store_close(&f->s);
 	sign_key_free(&f->root);
-	sign_key_free(&f->publisher);
-	buf_fini(&f->cert);
+	signer_unref(&f->signer);
 	buf_fini(&f->m.data);
 	file_remove_tree(f->dir, NULL);
 	free(f);
@@ -215,7 +213,8 @@ publish_one(struct fixture *f)
 	v = store_view_new(f->s);
 	h = *store_view_head(v);
 	h.engine = 1;
-	assert_int_equal(publish(&p, v, f->publisher, dir, &stop, NULL), 0);
+	assert_int_equal(publish(&p, v, signer_key(f->signer), dir, &stop,
+	    NULL), 0);
 	store_view_free(&v);
 	fleet_publish(f->f, p);
 	fleet_advance(f->f, &h, bytes_of(NULL, 0));
@@ -237,7 +236,7 @@ advance_one(struct fixture *f)
 	d.engine = 1;
 	d.issued_us = clock_wall_us();
 	buf_init(&frame, 0);
-	assert_int_equal(delta_sign(&d, f->publisher, &frame), 0);
+	assert_int_equal(delta_sign(&d, signer_key(f->signer), &frame), 0);
 	fleet_advance(f->f, &h, bytes_of(frame.data, frame.len));
 	buf_fini(&frame);
 	delta_fini(&d);
@@ -283,7 +282,7 @@ hear_head(struct fixture *f, struct sock *s, struct head *h)
 
 	assert_true(hear(f, s, FRAME_HEAD, 5000));
 	assert_int_equal(frame_open(f->m.data.data, f->m.data.len, FRAME_HEAD,
-	    sign_key_public(f->publisher), &in, NULL), 0);
+	    signer_about(f->signer)->key, &in, NULL), 0);
 	assert_int_equal(head_decode(h, in, NULL), 0);
 }
 
@@ -301,7 +300,7 @@ fetch_all(struct fixture *f, struct sock *s, const struct head *h)
 	tell(s, &b);
 	assert_true(hear(f, s, FRAME_MANIFEST, 5000));
 	assert_int_equal(frame_open(f->m.data.data, f->m.data.len,
-	    FRAME_MANIFEST, sign_key_public(f->publisher), &in, NULL), 0);
+	    FRAME_MANIFEST, signer_about(f->signer)->key, &in, NULL), 0);
 	assert_int_equal(manifest_decode(&m, in, NULL), 0);
 	assert_int_equal(m.chunks_n, 1);
 	memcpy(r.manifest_id, h->manifest_id, HASH_LEN);
@@ -444,7 +443,7 @@ hear_delta(struct fixture *f, struct sock *s, uint64_t from, uint64_t to)
 
 	assert_true(hear(f, s, FRAME_DELTA, 5000));
 	assert_int_equal(delta_open(&d, bytes_of(f->m.data.data,
-	    f->m.data.len), sign_key_public(f->publisher), NULL), 0);
+	    f->m.data.len), signer_about(f->signer)->key, NULL), 0);
 	assert_int_equal(d.from_version, from);
 	assert_int_equal(d.to_version, to);
 	delta_fini(&d);
@@ -510,6 +509,51 @@ delta_from_what_is_not_known_here_is_gone(void **state)
 	sock_close(&s);
 }
 
+/* The certificate comes before what is signed under it, and again to who did
+ * not take it. */
+static void
+rekey_tells_the_certificate_first(void **state)
+{
+	struct publisher_cert c = { .serial = 2,
+	    .not_after_us = INT64_MAX / 2 };
+	struct fixture *f = *state;
+	struct signer *old = f->signer;
+	struct sign_key *key;
+	struct enrolled e;
+	struct head h;
+	struct sock *s;
+	struct ack a = { .engine = 1, .serial = 1 };
+	struct buf b;
+
+	join(f, &e);
+	s = dial(f, FLEET_CONTROL);
+	publish_one(f);
+	hear_head(f, s, &h);
+	assert_int_equal(sign_key_new(&key), 0);
+	assert_int_equal(signer_make(&f->signer, f->root, &key, &c), 0);
+	fleet_rekey(f->f, f->signer, NULL);
+	assert_true(hear(f, s, FRAME_CERT, 5000));
+	assert_memory_equal(f->m.data.data, signer_cert(f->signer).p,
+	    signer_cert(f->signer).n);
+	hear_head(f, s, &h);		/* under the new key */
+	buf_init(&b, 0);
+	frame_begin(&b, FRAME_ACK);
+	ack_encode(&a, &b);
+	tell(s, &b);
+	assert_true(hear(f, s, FRAME_CERT, 5000));
+	buf_reset(&b);
+	frame_begin(&b, FRAME_ACK);
+	a.serial = 3;
+	ack_encode(&a, &b);
+	tell(s, &b);
+	while (fleet_highest_serial(f->f) != 3)
+		sock_poll(NULL, 0, 5);
+	assert_false(hear(f, s, FRAME_CERT, 100));
+	buf_fini(&b);
+	sock_close(&s);
+	signer_unref(&old);
+}
+
 static void
 node_that_never_joined_gets_no_beat(void **state)
 {
@@ -531,6 +575,7 @@ main(void)
 		T(events_are_acknowledged_up_to_what_was_stored),
 		T(node_revoked_is_not_heard_even_when_connected),
 		T(node_that_never_joined_gets_no_beat),
+		T(rekey_tells_the_certificate_first),
 		T(node_gets_deltas_unasked_and_what_it_missed_when_it_asks),
 		T(delta_from_what_is_not_known_here_is_gone),
 	};

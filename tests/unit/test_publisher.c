@@ -17,6 +17,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
+#include "proto/wire/frame.h"
 
 #define S ITEM_SEP_S
 #define LOOPBACK "tcp://127.0.0.1:*"
@@ -26,8 +27,8 @@ struct fixture {
 	struct store *s;
 	struct fleet *f;
 	struct publisher *p;
-	struct sign_key *root, *key;
-	struct buf cert;
+	struct sign_key *root;
+	struct signer *signer;
 	pthread_mutex_t lock;
 	uint8_t secret[SOCK_KEY_LEN];
 };
@@ -36,12 +37,11 @@ static void
 start(struct fixture *f, bool hold)
 {
 	struct fleet_conf c = { .store = f->s, .lock = &f->lock,
-	    .publisher = f->key, .root = sign_key_public(f->root),
-	    .cert = bytes_of(f->cert.data, f->cert.len),
+	    .signer = f->signer, .root = sign_key_public(f->root),
 	    .secret = f->secret, .control = LOOPBACK, .events = LOOPBACK,
 	    .enroll = LOOPBACK, .arg = f };
 	struct publisher_conf p = { .store = f->s, .lock = &f->lock,
-	    .key = f->key, .dir = f->published, .hold = hold };
+	    .signer = f->signer, .dir = f->published, .hold = hold };
 
 	assert_int_equal(fleet_start(&f->f, &c, NULL), 0);
 	p.fleet = f->f;
@@ -62,18 +62,17 @@ setup(void **state)
 	struct publisher_cert c = { .serial = 1,
 	    .not_after_us = INT64_MAX / 2 };
 	uint8_t pub[SOCK_KEY_LEN];
+	struct sign_key *key;
 
 	*state = f;
 	strcpy(f->dir, "/tmp/postern-publisher-XXXXXX");
 	pthread_mutex_init(&f->lock, NULL);
-	buf_init(&f->cert, 0);
 	sock_keypair(pub, f->secret);
 	if (mkdtemp(f->dir) == NULL || store_open(&f->s, f->dir, NULL) < 0 ||
-	    sign_key_new(&f->root) < 0 || sign_key_new(&f->key) < 0)
+	    sign_key_new(&f->root) < 0 || sign_key_new(&key) < 0)
 		return -1;
 	snprintf(f->published, sizeof(f->published), "%s/published", f->dir);
-	memcpy(c.key, sign_key_public(f->key), sizeof(c.key));
-	return cert_make(f->root, &c, &f->cert);
+	return signer_make(&f->signer, f->root, &key, &c);
 }
 
 static int
@@ -84,8 +83,7 @@ teardown(void **state)
 	stop(f);
 	store_close(&f->s);
 	sign_key_free(&f->root);
-	sign_key_free(&f->key);
-	buf_fini(&f->cert);
+	signer_unref(&f->signer);
 	file_remove_tree(f->dir, NULL);
 	free(f);
 	return 0;
@@ -189,6 +187,7 @@ publisher_started_again_serves_what_was_cut(void **state)
 {
 	struct fixture *f = *state;
 	struct publisher_counts n;
+	struct head h;
 
 	start(f, false);
 	commit(f, 0, 3);
@@ -198,6 +197,8 @@ publisher_started_again_serves_what_was_cut(void **state)
 	stop(f);
 	start(f, false);
 	assert_true(wait_head(f, 2, 5000));
+	assert_true(fleet_head(f->f, &h));
+	assert_int_equal(h.prev_version, 1);	/* below it, as nodes ask */
 	assert_int_equal(whole(f), 1);
 	publisher_counts(f->p, &n);
 	assert_int_equal(n.cuts, 0);
@@ -243,6 +244,52 @@ chunks_lost_from_the_folder_are_cut_anew_at_start(void **state)
 	assert_int_equal(access(path, R_OK), 0);
 }
 
+/* Is what is served signed by that key? */
+static bool
+is_signed_by(struct fixture *f, const uint8_t pub[SIGN_PUBLIC_LEN])
+{
+	const struct publication *before, *now = fleet_publication(f->f,
+	    &before);
+	struct bytes frame = publication_manifest(now), in;
+
+	return frame_open(frame.p, frame.n, FRAME_MANIFEST, pub, &in,
+	    NULL) == 0;
+}
+
+static void
+rekey_signs_what_is_served_anew_and_cuts_nothing(void **state)
+{
+	struct publisher_cert c = { .serial = 2,
+	    .not_after_us = INT64_MAX / 2 };
+	struct fixture *f = *state;
+	struct publisher_counts n;
+	struct sign_key *key;
+	struct signer *old;
+
+	start(f, false);
+	commit(f, 0, 3);
+	assert_true(wait_head(f, 1, 5000));
+	old = f->signer;
+	assert_int_equal(sign_key_new(&key), 0);
+	assert_int_equal(signer_make(&f->signer, f->root, &key, &c), 0);
+	assert_true(is_signed_by(f, signer_about(old)->key));
+	publisher_rekey(f->p, f->signer);
+	while (!is_signed_by(f, signer_about(f->signer)->key))
+		sock_poll(NULL, 0, 5);
+	commit(f, 3, 4);
+	assert_true(wait_head(f, 2, 5000));
+	publisher_counts(f->p, &n);
+	assert_int_equal(n.cuts, 1);
+	assert_int_equal(n.deltas, 1);
+	/* and the next start finds it */
+	stop(f);
+	start(f, false);
+	assert_true(wait_head(f, 2, 5000));
+	publisher_counts(f->p, &n);
+	assert_int_equal(n.cuts, 0);
+	signer_unref(&old);
+}
+
 int
 main(void)
 {
@@ -253,6 +300,7 @@ main(void)
 		T(publisher_started_again_serves_what_was_cut),
 		T(publisher_that_is_held_says_nothing_until_released),
 		T(chunks_lost_from_the_folder_are_cut_anew_at_start),
+		T(rekey_signs_what_is_served_anew_and_cuts_nothing),
 	};
 
 	return sodium_init() < 0 ? 1 :

@@ -161,14 +161,13 @@ milter_header_read(const struct milter_frame *f, struct milter_header *out,
 }
 
 int
-milter_macros_read(const struct milter_frame *f, uint8_t *command,
-    milter_macro_fn fn, void *arg, struct diag *why)
+milter_macros_read(const struct milter_frame *f, milter_macro_fn fn,
+    void *arg, struct diag *why)
 {
 	size_t at = 1;
 
 	if (f->cut || f->len == 0)
 		return malformed(f, "macros without a command", why);
-	*command = (uint8_t)f->data[0];
 	while (at < f->len) {
 		struct value name, text;
 

@@ -32,8 +32,7 @@ enum milter_command {
 /* Actions and steps of the negotiation, as both sides write them. */
 enum { MILTER_ADD_HEADERS = 0x1, MILTER_DELETE_RCPT = 0x8,
     MILTER_CHANGE_HEADERS = 0x10, MILTER_SET_MACROS = 0x100 };
-enum { MILTER_NO_CONNECT = 0x1, MILTER_NO_HELO = 0x2, MILTER_NO_MAIL = 0x4,
-    MILTER_NO_RCPT = 0x8, MILTER_NO_BODY = 0x10, MILTER_NO_HEADERS = 0x20,
+enum { MILTER_NO_BODY = 0x10, MILTER_NO_HEADERS = 0x20,
     MILTER_NO_EOH = 0x40, MILTER_SILENT_HEADERS = 0x80,
     MILTER_NO_UNKNOWN = 0x100, MILTER_NO_DATA = 0x200,
     MILTER_REFUSED_RCPT = 0x800, MILTER_SILENT_CONNECT = 0x1000,
@@ -81,9 +80,9 @@ int milter_text_read(const struct milter_frame *f, struct value *out,
 /* A header that was cut has the first part of its value. */
 int milter_header_read(const struct milter_frame *f,
     struct milter_header *out, struct diag *why);
-/* Which command they come before, and each macro in turn. */
-int milter_macros_read(const struct milter_frame *f, uint8_t *command,
-    milter_macro_fn fn, void *arg, struct diag *why);
+/* Each macro in turn; the first byte is the command they come before. */
+int milter_macros_read(const struct milter_frame *f, milter_macro_fn fn,
+    void *arg, struct diag *why);
 /* DATA, EOH, ABORT, QUIT, QUIT_NC: nothing at all. */
 int milter_nothing_read(const struct milter_frame *f, struct diag *why);
 

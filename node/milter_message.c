@@ -188,7 +188,7 @@ keep_rcpt(struct milter_session *s, struct value rcpt,
 	r->noted = noted;
 }
 
-bool
+void
 milter_message_rcpt(struct milter_session *s, struct value rcpt)
 {
 	struct question q = question(s, rcpt);
@@ -199,7 +199,7 @@ milter_message_rcpt(struct milter_session *s, struct value rcpt)
 
 	if (strcmp(s->rcpt_mailer, "error") == 0) {
 		refused_by_mta(s, rcpt);
-		return false;
+		return;
 	}
 	if (s->late)
 		decide_shed(d, &a);
@@ -214,16 +214,15 @@ milter_message_rcpt(struct milter_session *s, struct value rcpt)
 	}
 	if (!a.reply.continues) {
 		put_reply(s, &a.reply);
-		return false;
+		return;
 	}
 	if (s->rcpts_n == MILTER_RCPTS_MAX || (!s->late &&
 	    is_split(s, r, &q))) {
 		too_many(s);
-		return false;
+		return;
 	}
 	keep_rcpt(s, rcpt, &a, noted);
 	milter_put_continue(s->out);
-	return false;
 }
 
 /* Ask pass 2 of recipient i. */
@@ -437,18 +436,18 @@ put_headers(struct milter_session *s)
 	put_bypass(s);
 }
 
-bool
+void
 milter_message_end_of_message(struct milter_session *s)
 {
 	if (s->header_stage && !s->judged && end_of_headers(s))
-		return true;
+		return;
 	if (s->forged_decision + s->forged_bypass > FORGED_MAX) {
 		struct answer a;
 
 		decide_shed(s->host->decider, &a);
 		if (!a.reply.continues) {
 			put_reply(s, &a.reply);
-			return true;
+			return;
 		}
 		s->forged_decision = s->forged_bypass = 0;
 	}
@@ -456,5 +455,4 @@ milter_message_end_of_message(struct milter_session *s)
 	if (s->host->decision_headers)
 		put_headers(s);
 	milter_put_continue(s->out);
-	return true;
 }

@@ -141,7 +141,7 @@ take_macros(struct milter_session *s, const struct milter_frame *f,
 {
 	if (!f->cut && f->len > 0)
 		forget_macros(s, (uint8_t)f->data[0]);
-	return milter_macros_read(f, &(uint8_t){ 0 }, on_macro, s, why);
+	return milter_macros_read(f, on_macro, s, why);
 }
 
 static void

@@ -55,9 +55,10 @@ struct milter_session {
 void milter_message_begin(struct milter_session *s, struct value sender);
 void milter_message_end(struct milter_session *s);
 
-/* Each answers the command at hand; true: that was the message's end. */
-bool milter_message_rcpt(struct milter_session *s, struct value rcpt);
+/* Each answers the command at hand. */
+void milter_message_rcpt(struct milter_session *s, struct value rcpt);
+/* True: the message is refused, and over. */
 bool milter_message_end_of_headers(struct milter_session *s);
-bool milter_message_end_of_message(struct milter_session *s);
+void milter_message_end_of_message(struct milter_session *s);
 
 #endif

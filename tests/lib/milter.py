@@ -6,9 +6,11 @@ usage: milter.py HOST:PORT CASE
 Cases: message (a whole one, prints the answers), frames (wrong lengths),
 order (wrong orders), cut (gone at each byte of a session), huge (a header of
 10 MB in one frame, and 10,000 headers), many N (N connections at once, each
-with a message), deaf (never reads).  Prints what it saw as one line; the exit
+with a message), deaf (never reads), ending PID (it is told to end within a message).  Prints what it saw as one line; the exit
 status is 1 when an answer was not as it must be.
 """
+import os
+import signal
 import socket
 import struct
 import sys
@@ -185,6 +187,23 @@ def case_deaf(address):
         return True
     print("the node takes without end")
     return False
+
+
+def case_ending(address, pid):
+    p = Peer(address)
+    p.send(BEGIN + mail(b"x@far.example", b"al@acme.example"))
+    idle = Peer(address)
+    idle.send(BEGIN)
+    idle.sock.recv(5)
+    got = b""
+    while b"\0\0\0\1c\0\0\0\1c" not in got:
+        got += p.sock.recv(65536)
+    os.kill(pid, signal.SIGTERM)
+    idle.answers()      # until it is closed: the node is ending
+    p.send(header(b"From", b"x@far.example") + frame(b"N") + frame(b"E"))
+    rest = letters(p.answers())
+    print("the message goes on:", rest)
+    return rest == "chc"
 
 
 def main():

@@ -54,3 +54,8 @@ else
 	not_ok memory_stays_bounded "$rss_before kB, then $rss_after kB"
 fi
 holds node_is_the_same_process is_running "$node_pid"
+if python3 "$lib/milter.py" "$milter" ending "$node_pid" >"$dir/case"; then
+	ok message_in_progress_ends_before_the_node
+else
+	not_ok message_in_progress_ends_before_the_node "" "$dir/case"
+fi

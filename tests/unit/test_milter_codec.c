@@ -135,10 +135,8 @@ macros_come_in_pairs(void **state)
 	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct milter_frame f = frame('D', row[i].p, row[i].n);
 		char got[256] = "";
-		uint8_t command;
 		struct diag why;
-		int rc = milter_macros_read(&f, &command, on_macro, got,
-		    &why);
+		int rc = milter_macros_read(&f, on_macro, got, &why);
 
 		assert_int_equal(rc, row[i].want == NULL ? ERR_INVAL : 0);
 		if (rc == 0)

@@ -122,14 +122,18 @@ static bool
 is_answer(const struct peer *p, const struct oracle_answer *want)
 {
 	const struct reply_info *info = reply_info(want->reason);
-	const struct event *e = &p->event[p->events_n - 1];
+	const struct event *e = p->event;
 	char head[32];
 
 	if (want->kind == VERDICT_ACCEPT)
 		return strcmp(p->got, "c|") == 0;
+	/* one recipient: the last event is his */
+	if (p->events_n == 0 || p->events_n > PEER_EVENTS)
+		return false;
+	e += p->events_n - 1;
 	snprintf(head, sizeof(head), "y%d %s ", info->code, info->enhanced);
 	return strncmp(p->got, head, strlen(head)) == 0 &&
-	    p->events_n > 0 && e->reason == want->reason &&
+	    e->reason == want->reason &&
 	    e->level == want->level && strcmp(e->policy, want->policy) == 0;
 }
 

@@ -8,7 +8,8 @@
  * keys: mode 0700.
  *
  * A restored store is marked: its controller publishes nothing until it was
- * adopted, since nodes may have taken versions behind the backup.
+ * adopted, since nodes may have taken versions behind the backup.  It holds
+ * no join token, since one may have been used since.
  */
 #ifndef CONTROLLER_BACKUP_H
 #define CONTROLLER_BACKUP_H

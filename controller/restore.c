@@ -40,6 +40,32 @@ read_mark(const char *from, json_t **out, struct diag *why)
 	return rc;
 }
 
+struct tokens { char (*key)[80]; size_t n, cap; };
+
+static void
+note_token(void *arg, const char *key, const char *json)
+{
+	struct tokens *t = arg;
+
+	(void)json;
+	t->key = xgrow(t->key, &t->cap, t->n + 1, sizeof(*t->key));
+	snprintf(t->key[t->n++], sizeof(*t->key), "%s", key);
+}
+
+/* A join token that was used after the backup must not serve again. */
+static int
+drop_tokens(struct store *s, struct diag *why)
+{
+	struct tokens t = { .n = 0 };
+	int rc = store_row_scan(s, "token", note_token, &t, why);
+	size_t i;
+
+	for (i = 0; i < t.n && rc == 0; i++)
+		rc = store_row_del(s, "token", t.key[i], why);
+	free(t.key);
+	return rc;
+}
+
 /* Does what was put back open, and is it what the backup says? */
 static int
 verify(const char *dir, const json_t *mark, struct diag *why)
@@ -63,6 +89,8 @@ verify(const char *dir, const json_t *mark, struct diag *why)
 	    json_string_value(json_object_get(mark, "digest"))) != 0))
 		rc = diag_set(why, ERR_CORRUPT, "the backup holds another "
 		    "version than its file BACKUP says");
+	if (rc == 0)
+		rc = drop_tokens(s, why);
 	if (rc == 0)
 		rc = store_row_put(s, "state", "restored", "{}", why);
 	store_close(&s);

@@ -134,7 +134,9 @@ cmd_adopt(int argc, char **argv)
 
 	rc = flags_parse(&f, argc, argv, "yes wait?", "usage: postern adopt "
 	    "[--yes] [--wait]\n\nA restored controller goes on, above the "
-	    "highest version that a node has.\n");
+	    "highest version that a node has.  Since\nthe backup was written "
+	    "its changes are lost: a node that joined must join\nagain, and "
+	    "one that was revoked must be revoked again.\n");
 	if (rc != 0)
 		return rc < 0 ? CLI_USAGE : CLI_OK;
 	if (f.args_n != 0)

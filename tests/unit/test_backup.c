@@ -83,6 +83,8 @@ save(struct fixture *f)
 	struct diag why;
 
 	put(f, "group" S "before");
+	assert_int_equal(store_row_put(f->s, "token", "aa", "{}", NULL), 0);
+	assert_int_equal(store_row_put(f->s, "node", "mx1", "{}", NULL), 0);
 	if (backup_begin(f->b, f->to, &why) < 0)
 		fail_msg("%s", why.text);
 	put(f, "group" S "after");	/* the backup is of before */
@@ -92,6 +94,23 @@ save(struct fixture *f)
 	} while (now.running);
 	assert_int_equal(now.rc, 0);
 	assert_int_equal(now.version, 1);
+}
+
+static void
+count_row(void *arg, const char *key, const char *json)
+{
+	(void)key;
+	(void)json;
+	++*(int *)arg;
+}
+
+static int
+count_rows(struct store *s, const char *table)
+{
+	int n = 0;
+
+	assert_int_equal(store_row_scan(s, table, count_row, &n, NULL), 0);
+	return n;
 }
 
 static void
@@ -111,6 +130,9 @@ backup_put_back_is_the_version_it_was_begun_at_and_marked(void **state)
 	assert_non_null(items_get(store_items(s), "group" S "before"));
 	assert_null(items_get(store_items(s), "group" S "after"));
 	assert_true(backup_is_marked(s));
+	assert_int_equal(count_rows(s, "node"), 1);
+	assert_int_equal(count_rows(s, "token"), 0);
+	assert_int_equal(count_rows(f->s, "token"), 1);
 	assert_int_equal(backup_unmark(s, NULL), 0);
 	assert_false(backup_is_marked(s));
 	store_close(&s);

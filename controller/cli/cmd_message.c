@@ -130,9 +130,14 @@ message_allow(struct flags *f)
 {
 	json_t *body = json_object(), *answer = NULL, *seen;
 	bool dry = flag(f, "dry-run") != NULL;
+	long long which;
 	struct buf path;
 	int rc = put_change_flags(f, body);
 
+	if (rc == CLI_OK && flag_number(f, "remedy", 1, &which) != 0)
+		rc = CLI_USAGE;
+	if (rc == CLI_OK)
+		json_object_set_new(body, "remedy", json_integer(which));
 	if (flag(f, "for") != NULL)
 		json_object_set_new(body, "for", json_string(flag(f, "for")));
 	buf_init(&path, 65536);
@@ -168,9 +173,11 @@ static const struct verb verbs[] = {
 	    "[--policy ID] [--node N] [--since TIME] [--until TIME] "
 	    "[--id ID] [--limit N] [--before NEXT]" },
 	{ "show", "", 1, 1, message_show, "ID" },
-	{ "allow", "for= yes " CHANGE_FLAGS, 1, 1, message_allow, "ID "
-	    "[--for 90d] [--yes] [--dry-run] [--if-revision N] "
-	    "[--message TEXT] [--wait[=30s]]" },
+	{ "allow", "for= remedy= yes " CHANGE_FLAGS, 1, 1, message_allow, "ID "
+	    "[--remedy N] [--for 90d] [--yes] [--dry-run] [--if-revision N] "
+	    "[--message TEXT] [--wait[=30s]]\n"
+	    "    makes the first remedy that \"message show ID\" lists, or "
+	    "the N-th" },
 };
 
 int

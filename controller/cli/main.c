@@ -27,6 +27,7 @@ static const struct cli_command commands[] = {
 	{ "lint", cmd_lint, "say what is dangerous or useless in a policy" },
 	{ "simulate", cmd_simulate, "say which verdicts a draft changes" },
 	{ "export", cmd_export, "print the policy in force as a document" },
+	{ "policy", cmd_policy, "single policies, and what each refused" },
 	{ "group", cmd_group, "profile groups and their entries" },
 	{ "directory", cmd_directory, "recipients: import, look up, remove" },
 	{ "sender", cmd_sender, "users' own lists of senders" },

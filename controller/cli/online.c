@@ -51,7 +51,7 @@ int
 run_verb(const struct verb *verbs, size_t n, int argc, char **argv)
 {
 	struct flags f;
-	char help[512];
+	char help[2048];
 	size_t i;
 	int rc;
 

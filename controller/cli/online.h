@@ -20,6 +20,7 @@ int cmd_apply(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_directory(int argc, char **argv);
 int cmd_group(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 int cmd_sender(int argc, char **argv);
 int cmd_message(int argc, char **argv);
 int cmd_revision(int argc, char **argv);

@@ -89,6 +89,26 @@ change_user_entry(const struct items *force, const json_t *remedy,
 	free(key);
 }
 
+/* The recipient is there and enabled; what else is known of it stays. */
+static void
+enable_recipient(const struct items *force, const json_t *remedy,
+    struct change *ch)
+{
+	char *key = item_key("directory", text(remedy, "address"), NULL);
+	const struct item *old = items_get(force, key);
+	json_t *v = old == NULL ? json_object() : json_loads(old->value, 0,
+	    NULL);
+	char *value;
+
+	json_object_set_new(v, "enabled", json_true());
+	value = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+	change_add(ch, key, old, value, old == NULL ? MANAGER :
+	    old->managers);
+	json_decref(v);
+	free(value);
+	free(key);
+}
+
 /* Plan one remedy; false: its kind is not a change of the policy that is made
  * from here. */
 static bool
@@ -107,6 +127,9 @@ plan(const struct items *force, const json_t *remedy, const char *id,
 		change_user_entry(force, remedy, false, ch);
 	else if (strcmp(kind, "permit_user_entry") == 0)
 		change_user_entry(force, remedy, true, ch);
+	else if (strcmp(kind, "directory_add") == 0 ||
+	    strcmp(kind, "directory_enable") == 0)
+		enable_recipient(force, remedy, ch);
 	return ch->n > 0;
 }
 

@@ -36,6 +36,21 @@ static const struct api_route routes[] = {
 	    "verdict:text reason:text level:text policy:text entry:text "
 	    "reply:object type:text info:text bypass:object stages:list "
 	    "remedies:list answers:list", false },
+	{ "GET", "/v1/policies", api_policies, "policies, page by page",
+	    "limit:int after:text", NULL, "policies:list! next:text", false },
+	{ "GET", "/v1/policies/{policy}", api_policy, "one policy", NULL,
+	    NULL, "id:text! type:text! action:text! narrative:text! "
+	    "enabled:flag! managers:texts!", false },
+	{ "POST", "/v1/policies/{policy}", api_policy_edit,
+	    "add a policy, or change what is said of it; null takes out",
+	    NULL, "policy:object! create:flag take_over:flag as:text" CHANGE,
+	    CHANGED "findings:list!", false },
+	{ "DELETE", "/v1/policies/{policy}", api_policy_delete,
+	    "remove a policy", "take_over:flag" CHANGE_QUERY, NULL,
+	    CHANGED "findings:list!", false },
+	{ "GET", "/v1/hits", api_policy_hits, "what each policy refused",
+	    "days:int", NULL, "hits:list! since:text! searched:int! "
+	    "whole:flag!", false },
 	{ "GET", "/v1/groups", api_groups, "profile groups", NULL, NULL,
 	    "groups:list!", false },
 	{ "GET", "/v1/groups/{group}", api_group,

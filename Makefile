@@ -192,10 +192,10 @@ coverage:			## branch coverage of unit and decide tests
 # --- figures, demonstration, delivery ---------------------------------------
 
 bench: all $(BENCH)		## measure, the short way
-	$(Q)$(or $(BENCH),echo "bench/ has no sources" >&2; false)
+	$(Q)BUILD=$(BUILD) bench/run.sh short
 
 bench-full: all $(BENCH)	## measure at full size
-	$(Q)$(if $(BENCH),$(BENCH) --full,echo "bench/ has no sources" >&2; false)
+	$(Q)BUILD=$(BUILD) bench/run.sh full
 
 soak: all $(BENCH)		## run under load until stopped
 	$(Q)$(if $(BENCH),$(BENCH) --soak,echo "bench/ has no sources" >&2; false)

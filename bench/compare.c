@@ -1,0 +1,89 @@
+/*
+ * compare.c - rotation, ratios within a round, rows.
+ */
+#include "bench/compare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The load generator's number of senders in one run is far below this. */
+#define SENDERS_A_RUN ((uint64_t)1 << 24)
+
+static void
+add(struct compare_result *o, const struct load_result *l,
+    const struct load_result *first)
+{
+	samples_add(&o->per_second, l->per_second);
+	samples_add(&o->p50_us, l->p50_us);
+	samples_add(&o->p99_us, l->p99_us);
+	samples_add(&o->max_us, l->max_us);
+	samples_add(&o->cpu_us, l->cpu_us);
+	samples_add(&o->throughput, l->per_second / first->per_second);
+	samples_add(&o->p99, l->p99_us / first->p99_us);
+	samples_add(&o->cpu, first->cpu_us > 0 ? l->cpu_us / first->cpu_us :
+	    0);
+	o->requests += l->requests;
+	o->refused += l->refused;
+	o->unlike += l->unlike;
+}
+
+int
+compare_run(const struct load_conf *base, const struct compare_target *target,
+    size_t n, unsigned rounds, struct compare_result *out, struct diag *why)
+{
+	struct load_conf conf = *base;
+	struct load_result first, l;
+	unsigned round;
+	size_t i;
+	int rc;
+
+	memset(out, 0, n * sizeof(*out));
+	memset(&first, 0, sizeof(first));
+	for (round = 0; round < rounds; round++) {
+		for (i = 0; i < n; i++) {
+			conf.target = target[i].address;
+			conf.pid = target[i].pid;
+			if ((rc = load_run(&conf, &l, NULL, 0, why)) < 0)
+				return rc;
+			conf.first += SENDERS_A_RUN;
+			if (i == 0)
+				first = l;
+			add(&out[i], &l, &first);
+		}
+	}
+	return 0;
+}
+
+void
+compare_report(struct report *r, const char *section, const char *what,
+    const struct compare_target *target, const struct compare_result *res,
+    size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct compare_result *o = &res[i];
+		json_t *row = json_pack("{s:s, s:s}", "load", what, "target",
+		    target[i].name);
+
+		json_object_set_new(row, "req/s", report_number(
+		    samples_median(&o->per_second)));
+		json_object_set_new(row, "p50 us", report_number(
+		    samples_median(&o->p50_us)));
+		json_object_set_new(row, "p99 us", report_number(
+		    samples_median(&o->p99_us)));
+		json_object_set_new(row, "max us", report_number(
+		    samples_max(&o->max_us)));
+		json_object_set_new(row, "cpu us", report_spread(
+		    &o->cpu_us));
+		json_object_set_new(row, "x req/s", report_spread(
+		    &o->throughput));
+		json_object_set_new(row, "x p99", report_spread(&o->p99));
+		json_object_set_new(row, "x cpu", report_spread(&o->cpu));
+		json_object_set_new(row, "refused", json_integer(
+		    (json_int_t)o->refused));
+		json_object_set_new(row, "unlike", json_integer(
+		    (json_int_t)o->unlike));
+		report_row(r, section, row);
+	}
+}

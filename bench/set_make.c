@@ -1,0 +1,231 @@
+/*
+ * set_make.c - records to frames and a rule set, without a controller.
+ */
+#include "bench/set_make.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/stat.h"
+#include "node/identity.h"
+#include "node/ruleset_build.h"
+#include "node/sets.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/base/file.h"
+#include "proto/wire/frame.h"
+#include "proto/wire/snapshot.h"
+
+#define NOBODY "tcp://127.0.0.1:1"	/* nothing listens there */
+#define VERSION 1
+#define YEAR_US ((int64_t)365 * 86400 * 1000000)
+
+struct maker {
+	const struct set *set;
+	struct sign_key *root, *publisher;
+	struct buf cert, head, manifest;
+	struct ruleset_build *build;
+};
+
+static int
+on_chunk(void *arg, const struct manifest_chunk *c, const void *data)
+{
+	(void)arg;
+	(void)c;
+	(void)data;
+	return 0;
+}
+
+static int
+make_keys(struct maker *m, const char *dir, struct diag *why)
+{
+	struct node_identity *id = identity_new();
+	struct publisher_cert c = { .serial = 1,
+	    .not_after_us = clock_wall_us() + YEAR_US };
+	uint8_t pub[SOCK_KEY_LEN], server_secret[SOCK_KEY_LEN];
+	int rc;
+
+	if ((rc = sign_key_new(&m->root)) < 0 ||
+	    (rc = sign_key_new(&m->publisher)) < 0)
+		goto out;
+	memcpy(c.key, sign_key_public(m->publisher), SIGN_PUBLIC_LEN);
+	if ((rc = cert_make(m->root, &c, &m->cert)) < 0)
+		goto out;
+	strcpy(id->id, "bench");
+	sock_keypair(pub, id->secret);
+	sock_keypair(id->server_key, server_secret);
+	memcpy(id->root, sign_key_public(m->root), SIGN_PUBLIC_LEN);
+	strcpy(id->control, NOBODY);
+	strcpy(id->events, NOBODY);
+	memcpy(id->cert, m->cert.data, m->cert.len);
+	id->cert_len = m->cert.len;
+	rc = identity_save(id, dir, why);
+out:
+	identity_free(&id);
+	return rc;
+}
+
+static int
+sign(struct maker *m, struct manifest *manifest)
+{
+	struct head h = { .version = VERSION, .count = manifest->count,
+	    .record_format = RECORD_FORMAT, .engine = DECIDE_ENGINE,
+	    .issued_us = clock_wall_us() };
+	struct buf b;
+	int rc;
+
+	manifest->version = VERSION;
+	buf_init(&b, 0);
+	manifest_encode(manifest, &b);
+	rc = frame_sign(&m->manifest, FRAME_MANIFEST, m->publisher, b.data,
+	    b.len);
+	memcpy(h.digest, manifest->digest, DIGEST_LEN);
+	crypto_generichash(h.manifest_id, HASH_LEN,
+	    (uint8_t *)m->manifest.data, m->manifest.len, NULL, 0);
+	buf_reset(&b);
+	head_encode(&h, &b);
+	if (rc == 0)
+		rc = frame_sign(&m->head, FRAME_HEAD, m->publisher, b.data,
+		    b.len);
+	buf_fini(&b);
+	return rc;
+}
+
+static double
+generate(const struct set *s)
+{
+	double begin = stat_now();
+	struct bytes key, val;
+	struct set_iter it;
+
+	set_iter_init(&it, s);
+	while (set_next(&it, &key, &val))
+		;
+	set_iter_fini(&it);
+	return stat_now() - begin;
+}
+
+static int
+publish(struct maker *m)
+{
+	struct snapshot_writer *w = snapshot_writer_new(on_chunk, NULL);
+	struct manifest manifest;
+	struct bytes key, val;
+	struct set_iter it;
+	int rc = 0;
+
+	memset(&manifest, 0, sizeof(manifest));
+	set_iter_init(&it, m->set);
+	while (rc == 0 && set_next(&it, &key, &val))
+		rc = snapshot_add(w, key.p, key.n, val.p, val.n);
+	if (rc == 0 && (rc = snapshot_finish(w, &manifest)) == 0)
+		rc = sign(m, &manifest);
+	set_iter_fini(&it);
+	snapshot_writer_free(&w);
+	manifest_fini(&manifest);
+	return rc;
+}
+
+static struct bytes
+all(const struct buf *b)
+{
+	return bytes_of(b->data, b->len);
+}
+
+static int
+build(struct maker *m, const char *path, struct diag *why)
+{
+	struct ruleset_frames f = { all(&m->head), all(&m->manifest),
+	    all(&m->cert) };
+	struct bytes key, val;
+	struct set_iter it;
+	int rc;
+
+	rc = ruleset_build_begin(&m->build, path, set_count(m->set), why);
+	set_iter_init(&it, m->set);
+	while (rc == 0 && set_next(&it, &key, &val))
+		rc = ruleset_build_put(m->build, key, val, why);
+	if (rc == 0)
+		rc = ruleset_build_finish(m->build, set_count(m->set), &f,
+		    why);
+	set_iter_fini(&it);
+	ruleset_build_free(&m->build);
+	return rc;
+}
+
+static int
+make_all(struct maker *m, const char *dir, struct set_times *times,
+    struct diag *why)
+{
+	char path[SETS_PATH_LEN];
+	double t;
+	int rc;
+
+	times->generate = generate(m->set);
+	t = stat_now();
+	if ((rc = make_keys(m, dir, why)) < 0 || (rc = publish(m)) < 0 ||
+	    (rc = sets_prepare(dir, path, why)) < 0)
+		return rc;
+	times->publish = stat_now() - t;
+	t = stat_now();
+	if ((rc = build(m, path, why)) < 0)
+		return rc;
+	times->build = stat_now() - t;
+	return sets_install(dir, VERSION, path, why);
+}
+
+/* What names a set, in dir/standard-set; written last. */
+static void
+put_name(const struct set *s, struct buf *out)
+{
+	buf_printf(out, "seed %llu scale %g policies %u\n",
+	    (unsigned long long)s->seed, s->scale, s->policies);
+}
+
+int
+set_make(const struct set *s, const char *dir, struct set_times *times,
+    struct diag *why)
+{
+	struct maker m = { .set = s };
+	struct buf name, there;
+	char path[1100];
+	int rc;
+
+	memset(times, 0, sizeof(*times));
+	buf_init(&name, 256);
+	buf_init(&there, 256);
+	put_name(s, &name);
+	snprintf(path, sizeof(path), "%s/standard-set", dir);
+	rc = file_read(path, 256, &there, why);
+	if (rc == 0 && strcmp(there.data, name.data) != 0)
+		rc = diag_set(why, ERR_EXISTS, "%s holds another set: %s",
+		    dir, there.data);
+	if (rc != ERR_NOENT)
+		goto out;
+	if ((rc = file_mkdirs(dir, 0700, why)) == 0 &&
+	    (rc = make_all(&m, dir, times, why)) == 0)
+		rc = file_write(path, name.data, name.len, 0600, why);
+out:
+	buf_fini(&name);
+	buf_fini(&there);
+	buf_fini(&m.cert);
+	buf_fini(&m.head);
+	buf_fini(&m.manifest);
+	sign_key_free(&m.root);
+	sign_key_free(&m.publisher);
+	return rc;
+}
+
+int
+set_open(const char *dir, struct ruleset **out, struct diag *why)
+{
+	struct node_identity *id = identity_new();
+	int rc = identity_load(id, dir, why);
+
+	if (rc == 0)
+		rc = sets_open_newest(dir, id->root, out, why);
+	identity_free(&id);
+	return rc;
+}

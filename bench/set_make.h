@@ -1,0 +1,30 @@
+/*
+ * set_make.h - the standard set as a node's folder: an identity under keys
+ * thrown away, and the set as if a controller had published it.
+ */
+#ifndef BENCH_SET_MAKE_H
+#define BENCH_SET_MAKE_H
+
+#include "bench/set.h"
+#include "node/ruleset.h"
+#include "proto/base/diag.h"
+
+/* Seconds that the steps took; 0 when the folder was there. */
+struct set_times {
+	double generate;	/* the records alone, once through */
+	double publish;		/* and their chunks, hashes and digest */
+	double build;		/* database and filter, as a node makes them */
+};
+
+/*
+ * Make sure that dir is a node's folder with this set as version 1; one that
+ * is there already is kept.  The node finds no controller.  0; ERR_EXISTS:
+ * another set is there; ERR_FULL, ERR_IO.
+ */
+int set_make(const struct set *s, const char *dir, struct set_times *times,
+    struct diag *why);
+
+/* Open the set in such a folder.  0, or what sets_open_newest() says. */
+int set_open(const char *dir, struct ruleset **out, struct diag *why);
+
+#endif

@@ -442,7 +442,7 @@ bool
 match_by_header(struct judging *j, const struct policy *p)
 {
 	j->steps++;
-	return (p->based_on & BASED_HEADER) != 0 && is_active(j, p) &&
+	return is_active(j, p) &&
 	    !(is_allow(p) && j->env->rcpt.ambiguous) &&
 	    (concerns_rcpt(j, p, false) ||
 	    (p->bidirectional && concerns_rcpt(j, p, true)));

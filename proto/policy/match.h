@@ -58,7 +58,8 @@ bool match_best(struct judging *j, enum policy_type type,
 bool match_is_open(struct judging *j, enum policy_type type,
     const struct match *w);
 
-/* Could p match this recipient by the header, whatever it will say? */
+/* Could p, which is based on the header, match this recipient by it, whatever
+ * it will say? */
 bool match_by_header(struct judging *j, const struct policy *p);
 
 /* Is the recipient in this group (in any of its forms)? */

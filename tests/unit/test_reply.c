@@ -123,6 +123,7 @@ id_is_read_as_a_person_says_it(void **state)
 		assert_false(reply_id_parse(said, out));
 	}
 	assert_false(reply_id_parse("U123456789", out));
+	assert_false(reply_id_parse("~123456789", out));
 	assert_false(reply_id_parse("", out));
 }
 

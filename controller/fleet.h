@@ -11,9 +11,9 @@
  * leads to it.  What a node misses it asks for again; nothing waits for a
  * slow one.
  *
- * Rows of the store: "node" by id {"key","enrolled","revoked"}, "token" by
- * the hex BLAKE2b-256 of its secret {"expires_us"}; a secret is never
- * stored.  Functions are for any thread.  Those that say so take the
+ * Rows of the store: "node" by id {"key","enrolled","revoked","reads"},
+ * "token" by the hex BLAKE2b-256 of its secret {"expires_us"}; a secret is
+ * never stored.  Functions are for any thread.  Those that say so take the
  * controller's lock themselves; a caller that may hold it already makes it a
  * recursive mutex.
  */
@@ -113,12 +113,19 @@ enum node_state { NODE_JOINING, NODE_CURRENT, NODE_BEHIND, NODE_REFUSING,
 /* "joining", .. */
 const char *node_state_name(enum node_state s);
 
+/* What a node said that it reads and runs; zeros: it never said. */
+struct node_reads {
+	uint32_t proto_min, proto_max, format_min, format_max;
+	uint32_t engine_min, engine_max;
+};
+
 struct node_info {
 	char id[64];
 	enum node_state state;
 	bool acked;			/* ack below holds something */
 	struct ack ack;			/* the last one */
 	char build[32];			/* from its HELLO, or "" */
+	struct node_reads reads;	/* from it too, kept over starts */
 	int64_t enrolled_us, seen_us;	/* wall; seen 0: not since start */
 	int64_t enforced_us;		/* when it first told of the version
 					 * it enforces; 0 unknown */
@@ -132,6 +139,9 @@ typedef void (*fleet_node_fn)(void *arg, const struct node_info *n);
 /* Each node that is not revoked, by id.  Called with the fleet's own lock
  * held: fn must not call fleet functions. */
 void fleet_nodes(struct fleet *f, fleet_node_fn fn, void *arg);
+/* Can it take what this program publishes?  Before it said what it reads,
+ * yes. */
+bool fleet_can_take(const struct node_info *n);
 /* Does it enforce exactly h: version, digest and engine?  Before the first
  * version, is it there? */
 bool fleet_converged(const struct node_info *n, const struct head *h);

@@ -406,19 +406,21 @@ on_hello(struct fleet *f, const struct sock_msg *m, struct bytes in)
 
 	if (hello_decode(&h, in, NULL) < 0)
 		return;
-	if (h.proto_min > WIRE_PROTOCOL || h.proto_max < WIRE_PROTOCOL) {
-		fleet_refuse(f, FLEET_CONTROL, m->peer, "this controller "
-		    "speaks protocol 1 alone");
-		return;
-	}
 	pthread_mutex_lock(&f->mu);
 	if ((n = fleet_by_key(f, m->key)) != NULL) {
+		fleet_note_reads(n, &h);
 		memcpy(n->info.build, h.build, sizeof(n->info.build));
 		n->at = h.version;
 		memcpy(n->at_digest, h.digest, DIGEST_LEN);
 		note_version(f, n, h.version);
 	}
 	pthread_mutex_unlock(&f->mu);
+	fleet_save_reads(f, m->key);
+	if (h.proto_min > WIRE_PROTOCOL || h.proto_max < WIRE_PROTOCOL) {
+		fleet_refuse(f, FLEET_CONTROL, m->peer, "this controller "
+		    "speaks protocol 1 alone");
+		return;
+	}
 	send_cert(f, m->peer);
 	send_beat(f, m->peer);
 }
@@ -441,6 +443,7 @@ static void
 on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 {
 	char id[sizeof(((struct node_info *)0)->id)] = "";
+	bool unsaved = false;
 	struct node *n;
 	struct ack a;
 
@@ -460,8 +463,11 @@ on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		}
 		note_version(f, n, a.accepted);
 		memcpy(id, n->info.id, sizeof(id));
+		unsaved = n->reads_unsaved;
 	}
 	pthread_mutex_unlock(&f->mu);
+	if (unsaved)
+		fleet_save_reads(f, m->key);
 	if (a.serial != 0)
 		note_serial(f, m, id, a.serial);
 }

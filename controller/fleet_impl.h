@@ -18,6 +18,7 @@ struct node {
 	struct node_info info;
 	uint8_t key[SOCK_KEY_LEN], peer[SOCK_ID_LEN];
 	bool revoked;
+	bool reads_unsaved;		/* info.reads is not in its row yet */
 	uint64_t seen_ms;		/* monotonic; 0: never */
 	/* where it stands: what it told of, or the last delta sent to it */
 	uint64_t at;
@@ -87,6 +88,10 @@ int fleet_enroll(struct fleet *f, const struct enroll *e,
 /* Take over what fleet_rekey() left and tell the certificate: before the
  * first frame signed under it. */
 void fleet_take_signer(struct fleet *f);
+/* What a node reads, as its HELLO says it; fleet_save_reads() puts it into
+ * the row of the node with that key unless the controller is busy. */
+void fleet_note_reads(struct node *n, const struct hello *h);
+void fleet_save_reads(struct fleet *f, const uint8_t key[SOCK_KEY_LEN]);
 /* The control socket: one message of a node in the registry; the head to all
  * nodes; what fleet_advance() left, and then the head.  fleet_refuse() sends
  * REFUSED. */

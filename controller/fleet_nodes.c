@@ -13,6 +13,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/wire/frame.h"
 
 #define LOCK_WAIT_MS 500	/* beats must go on */
 
@@ -40,6 +41,20 @@ add_node(struct fleet *f, const char *id, const uint8_t key[SOCK_KEY_LEN],
 	return n;
 }
 
+/* "reads": [proto min, max, format min, max, engine min, max]; absent: it
+ * never said. */
+static void
+load_reads(const json_t *list, struct node_reads *r)
+{
+	uint32_t *const to[] = { &r->proto_min, &r->proto_max, &r->format_min,
+	    &r->format_max, &r->engine_min, &r->engine_max };
+	size_t i;
+
+	for (i = 0; json_array_size(list) == 6 && i < 6; i++)
+		*to[i] = (uint32_t)json_integer_value(json_array_get(list,
+		    i));
+}
+
 static void
 load_node(void *arg, const char *id, const char *json)
 {
@@ -52,9 +67,9 @@ load_node(void *arg, const char *id, const char *json)
 		l->rc = diag_set(l->why, ERR_CORRUPT, "the store's row of "
 		    "node %s is damaged", id);
 	else
-		add_node(l->f, id, key, json_integer_value(
-		    json_object_get(o, "enrolled")),
-		    json_is_true(json_object_get(o, "revoked")));
+		load_reads(json_object_get(o, "reads"), &add_node(l->f, id,
+		    key, json_integer_value(json_object_get(o, "enrolled")),
+		    json_is_true(json_object_get(o, "revoked")))->info.reads);
 	json_decref(o);
 }
 
@@ -119,17 +134,69 @@ by_id(struct fleet *f, const char *id)
 	return NULL;
 }
 
+/* Its row as the copy says; under the controller's lock. */
 static int
-put_node(struct fleet *f, const char *id, const uint8_t key[SOCK_KEY_LEN],
-    int64_t enrolled_us, bool revoked, struct diag *why)
+put_node(struct fleet *f, const struct node *n, struct diag *why)
 {
-	char hex[SOCK_KEY_LEN * 2 + 1], json[200];
+	const struct node_reads *r = &n->info.reads;
+	char hex[SOCK_KEY_LEN * 2 + 1], json[320], reads[96] = "";
 
-	hex_format(key, SOCK_KEY_LEN, hex);
+	hex_format(n->key, SOCK_KEY_LEN, hex);
+	if (r->proto_max != 0)
+		snprintf(reads, sizeof(reads), ",\"reads\":[%u,%u,%u,%u,%u,"
+		    "%u]", r->proto_min, r->proto_max, r->format_min,
+		    r->format_max, r->engine_min, r->engine_max);
 	snprintf(json, sizeof(json), "{\"enrolled\":%lld,\"key\":\"%s\","
-	    "\"revoked\":%s}", (long long)enrolled_us, hex,
-	    revoked ? "true" : "false");
-	return store_row_put(f->conf.store, "node", id, json, why);
+	    "\"revoked\":%s%s}", (long long)n->info.enrolled_us, hex,
+	    n->revoked ? "true" : "false", reads);
+	return store_row_put(f->conf.store, "node", n->info.id, json, why);
+}
+
+void
+fleet_note_reads(struct node *n, const struct hello *h)
+{
+	struct node_reads r = { h->proto_min, h->proto_max,
+	    h->record_format_min, h->record_format, h->engine_min,
+	    h->engine };
+
+	if (memcmp(&r, &n->info.reads, sizeof(r)) == 0)
+		return;
+	n->info.reads = r;
+	n->reads_unsaved = true;
+}
+
+void
+fleet_save_reads(struct fleet *f, const uint8_t key[SOCK_KEY_LEN])
+{
+	struct node copy, *n;
+	bool due = false;
+
+	if (pthread_mutex_trylock(f->conf.lock) != 0)
+		return;			/* with one of the next ACKs */
+	pthread_mutex_lock(&f->mu);
+	if ((n = fleet_by_key(f, key)) != NULL && n->reads_unsaved) {
+		due = true;
+		copy = *n;
+	}
+	pthread_mutex_unlock(&f->mu);
+	due = due && put_node(f, &copy, NULL) == 0;
+	pthread_mutex_lock(&f->mu);
+	if (due && (n = fleet_by_key(f, key)) != NULL)
+		n->reads_unsaved = memcmp(&n->info.reads, &copy.info.reads,
+		    sizeof(copy.info.reads)) != 0;
+	pthread_mutex_unlock(&f->mu);
+	pthread_mutex_unlock(f->conf.lock);
+}
+
+bool
+fleet_can_take(const struct node_info *n)
+{
+	const struct node_reads *r = &n->reads;
+
+	return r->proto_max == 0 || (r->proto_min <= WIRE_PROTOCOL &&
+	    r->proto_max >= WIRE_PROTOCOL && r->format_min <= RECORD_FORMAT &&
+	    r->format_max >= RECORD_FORMAT && r->engine_min <= DECIDE_ENGINE &&
+	    r->engine_max >= DECIDE_ENGINE);
 }
 
 static int
@@ -198,7 +265,7 @@ int
 fleet_enroll(struct fleet *f, const struct enroll *e,
     const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why)
 {
-	int64_t now = clock_wall_us();
+	struct node new = { .info = { .enrolled_us = clock_wall_us() } };
 	uint8_t hash[TOKEN_HASH_LEN];
 	bool good, full;
 	int rc;
@@ -212,6 +279,8 @@ fleet_enroll(struct fleet *f, const struct enroll *e,
 	full = f->n >= FLEET_NODES_MAX;
 	good = !full && take_token(f, hash);
 	choose_id(f, e->name, id);
+	memcpy(new.info.id, id, sizeof(new.info.id));
+	memcpy(new.key, key, SOCK_KEY_LEN);
 	pthread_mutex_unlock(&f->mu);
 	/* The token goes first: a crash between the two writes costs a token
 	 * and never lets it be used twice. */
@@ -222,9 +291,9 @@ fleet_enroll(struct fleet *f, const struct enroll *e,
 		rc = diag_set(why, ERR_AUTH, "the token is unknown, used or "
 		    "expired");
 	else if ((rc = del_token(f, hash, why)) == 0 &&
-	    (rc = put_node(f, id, key, now, false, why)) == 0) {
+	    (rc = put_node(f, &new, why)) == 0) {
 		pthread_mutex_lock(&f->mu);
-		add_node(f, id, key, now, false);
+		add_node(f, id, key, new.info.enrolled_us, false);
 		pthread_mutex_unlock(&f->mu);
 	}
 	pthread_mutex_unlock(f->conf.lock);
@@ -313,8 +382,7 @@ fleet_revoke(struct fleet *f, const char *id, struct diag *why)
 	if (n == NULL)
 		rc = diag_set(why, ERR_NOENT, "there is no node %s", id);
 	else
-		rc = put_node(f, id, copy.key, copy.info.enrolled_us, true,
-		    why);
+		rc = put_node(f, &copy, why);
 	pthread_mutex_unlock(f->conf.lock);
 	return rc;
 }

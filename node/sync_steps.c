@@ -83,7 +83,8 @@ void
 sync_send_hello(struct sync *s)
 {
 	struct hello h = { .proto_min = WIRE_PROTOCOL,
-	    .proto_max = WIRE_PROTOCOL, .record_format = RECORD_FORMAT,
+	    .proto_max = WIRE_PROTOCOL, .record_format_min = RECORD_FORMAT,
+	    .record_format = RECORD_FORMAT, .engine_min = DECIDE_ENGINE,
 	    .engine = DECIDE_ENGINE };
 	struct head now = sync_head_enforced(s);
 	struct buf frame;

@@ -24,6 +24,7 @@ static const char apply_help[] =
 "  --accept-directory-loss N  addresses of a directory that validates\n"
 "                     recipients which may go; 2 % and at most 20\n"
 "  --accept-list-loss groups may lose more than a fifth of their entries\n"
+"  --leave-behind     although nodes are too old to take it\n"
 "  --if-revision N    only if version N is in force\n"
 "  --message TEXT     why, for the revision\n"
 "  --wait[=30s]       until every node enforces it; 8 if some do not\n";
@@ -33,7 +34,7 @@ static const char diff_help[] =
 "Prints what apply would change; exit status 1 if anything would.\n";
 
 #define DIFF_FLAGS " file= set= take-over prune-limit= " \
-	"accept-directory-loss= accept-list-loss "
+	"accept-directory-loss= accept-list-loss leave-behind "
 
 static int
 make_body(const struct flags *f, json_t **out)
@@ -63,6 +64,8 @@ make_body(const struct flags *f, json_t **out)
 	if (loss >= 0)
 		json_object_set_new(body, "accept_directory_loss",
 		    json_integer(loss));
+	if (flag(f, "leave-behind") != NULL)
+		json_object_set_new(body, "leave_behind", json_true());
 	if (flag(f, "accept-list-loss") != NULL)
 		json_object_set_new(body, "accept_list_loss", json_true());
 	if ((rc = put_change_flags(f, body)) != 0) {
@@ -71,6 +74,18 @@ make_body(const struct flags *f, json_t **out)
 	}
 	*out = body;
 	return CLI_OK;
+}
+
+static void
+print_unable(const json_t *list)
+{
+	const json_t *node;
+	size_t i;
+
+	json_array_foreach(list, i, node)
+		fprintf(stderr, "warning: node %s cannot take this: it reads "
+		    "%s; upgrade it\n", text_of(node, "id"),
+		    text_of(node, "reads"));
 }
 
 static int
@@ -96,6 +111,7 @@ apply_documents(const struct flags *f, bool dry)
 		if (dry)
 			fputs(text_of(answer, "summary"), stdout);
 		print_findings(json_object_get(answer, "findings"), stderr);
+		print_unable(json_object_get(answer, "unable"));
 	}
 	json_decref(answer);
 	if (dry)

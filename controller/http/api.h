@@ -121,6 +121,9 @@ int api_commit(struct api_call *c, const struct change *ch,
 int api_lint_change(struct api_call *c, const struct change *ch,
     const struct items *wanted, json_t **out);
 
+/* The nodes that cannot take what this program publishes: at most 100 of
+ * {id, reads}. */
+json_t *api_unable(const struct api *a);
 /* The publisher's certificate, as /v1/keys says it. */
 json_t *api_key_json(const struct api *a);
 

@@ -1,6 +1,8 @@
 /*
  * api_node.c - the fleet: nodes, join tokens, revocation.
  */
+#include <stdio.h>
+
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "proto/base/clock.h"
@@ -34,6 +36,8 @@ node_json(const struct node_info *n, const struct head *head)
 	    (json_int_t)n->deltas, "delta_bytes", (json_int_t)n->delta_bytes,
 	    "chunks", (json_int_t)n->chunks, "chunk_bytes",
 	    (json_int_t)n->chunk_bytes);
+	json_object_set_new(o, "able", json_boolean(fleet_can_take(n)));
+	json_object_set_new(o, "build", json_string(n->build));
 	if (n->ack.serial != 0)
 		json_object_set_new(o, "certificate",
 		    json_integer((json_int_t)n->ack.serial));
@@ -44,6 +48,34 @@ node_json(const struct node_info *n, const struct head *head)
 		    json_string(n->ack.detail));
 	}
 	return o;
+}
+
+#define UNABLE_MAX 100
+
+static void
+note_unable(void *arg, const struct node_info *n)
+{
+	const struct node_reads *r = &n->reads;
+	json_t *list = arg;
+	char text[160];
+
+	if (fleet_can_take(n) || json_array_size(list) >= UNABLE_MAX)
+		return;
+	snprintf(text, sizeof(text), "protocol %u to %u, record format %u to "
+	    "%u, engine %u to %u", r->proto_min, r->proto_max, r->format_min,
+	    r->format_max, r->engine_min, r->engine_max);
+	json_array_append_new(list, json_pack("{s:s, s:s}", "id", n->id,
+	    "reads", text));
+}
+
+json_t *
+api_unable(const struct api *a)
+{
+	json_t *list = json_array();
+
+	if (a->fleet != NULL)
+		fleet_nodes(a->fleet, note_unable, list);
+	return list;
 }
 
 struct collect { json_t *list; const struct head *head; };

@@ -10,6 +10,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/conf.h"
 #include "proto/base/err.h"
+#include "proto/wire/frame.h"
 #include "proto/wire/keys.h"
 
 void
@@ -82,6 +83,33 @@ join_documents(const struct document *docs, size_t n)
 	return buf_steal(&out);
 }
 
+/* Nodes that could not take the policy are named before anything is sent.
+ * False: the change is refused, which was answered. */
+static bool
+check_nodes(struct api_call *c, const json_t *unable)
+{
+	const json_t *first = json_array_get(unable, 0), *node;
+	struct buf names;
+	size_t i;
+
+	if (first == NULL || api_flag(c, "leave_behind") ||
+	    api_flag(c, "dry_run"))
+		return true;
+	buf_init(&names, 0);
+	json_array_foreach(unable, i, node)
+		buf_printf(&names, "%s%s", i == 0 ? "" : ", ",
+		    json_string_value(json_object_get(node, "id")));
+	api_error(c, 409, "conflict", "these nodes cannot take what this "
+	    "controller publishes (protocol %d, record format %d, engine "
+	    "%d): %s; %s takes %s.  Upgrade them first, or say "
+	    "--leave-behind: they stay at the policy they have",
+	    WIRE_PROTOCOL, RECORD_FORMAT, DECIDE_ENGINE, names.data,
+	    json_string_value(json_object_get(first, "id")),
+	    json_string_value(json_object_get(first, "reads")));
+	buf_fini(&names);
+	return false;
+}
+
 /* Plan and commit what the items of the documents want. */
 static void
 apply_items(struct api_call *c, const struct items *wanted,
@@ -91,12 +119,16 @@ apply_items(struct api_call *c, const struct items *wanted,
 	struct apply_options o = { .manager = manager,
 	    .take_over = api_flag(c, "take_over"),
 	    .prune_limit = (long)api_number(c, "prune_limit", -1) };
-	json_t *findings = NULL;
+	json_t *findings = NULL, *unable = api_unable(c->api);
 	struct change ch;
 	struct diag why;
 	uint64_t version;
 	int rc;
 
+	if (!check_nodes(c, unable)) {
+		json_decref(unable);
+		return;
+	}
 	snprintf(manager, sizeof(manager), "file:%.100s",
 	    api_text(c, "set", "default"));
 	rc = apply_plan(store_items(c->api->store), wanted, &o, &ch, &why);
@@ -104,15 +136,18 @@ apply_items(struct api_call *c, const struct items *wanted,
 		rc = ERR_CONFLICT;	/* it asks for a number */
 	if (rc < 0) {
 		api_fail(c, rc, &why);
+		json_decref(unable);
 		return;
 	}
 	if (api_lint_change(c, &ch, wanted, &findings) == 0) {
 		if (api_commit(c, &ch, "apply", document, &version) == 0)
-			api_reply_change(c, &ch, version, json_pack("{s:o}",
-			    "findings", findings));
+			api_reply_change(c, &ch, version, json_pack(
+			    "{s:o, s:O}", "findings", findings, "unable",
+			    unable));
 		else
 			json_decref(findings);
 	}
+	json_decref(unable);
 	change_fini(&ch);
 }
 

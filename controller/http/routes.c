@@ -23,8 +23,9 @@ static const struct api_route routes[] = {
 	    NULL, CHANGE, "version:int! created:texts!", false },
 	{ "POST", "/v1/apply", api_apply, "apply documents", NULL,
 	    "documents:list! lists:object set:text take_over:flag "
-	    "prune_limit:int accept_directory_loss:int accept_list_loss:flag"
-	    CHANGE, CHANGED "findings:list!", true },
+	    "prune_limit:int accept_directory_loss:int accept_list_loss:flag "
+	    "leave_behind:flag" CHANGE, CHANGED "findings:list! unable:list!",
+	    true },
 	{ "GET", "/v1/lint", api_lint, "findings on the policy in force",
 	    NULL, NULL, "version:int! findings:list!", false },
 	{ "GET", "/v1/export", api_export, "the policy as a document",

@@ -78,7 +78,9 @@ hello_encode(const struct hello *in, struct buf *out)
 	m.proto_min = in->proto_min;
 	m.proto_max = in->proto_max;
 	m.record_format = in->record_format;
+	m.record_format_min = in->record_format_min;
 	m.engine = in->engine;
+	m.engine_min = in->engine_min;
 	m.boot_id = pb_field(in->boot_id, sizeof(in->boot_id));
 	m.version = in->version;
 	m.digest = pb_field(in->digest, DIGEST_LEN);
@@ -100,6 +102,8 @@ hello_decode(struct hello *out, struct bytes in, struct diag *why)
 		return ERR_CORRUPT;
 	good = m->proto_min > 0 && m->proto_min <= m->proto_max &&
 	    m->record_format > 0 && m->engine > 0 &&
+	    m->record_format_min <= m->record_format &&
+	    m->engine_min <= m->engine &&
 	    pb_take(&m->boot_id, out->boot_id, sizeof(out->boot_id)) &&
 	    pb_take(&m->digest, out->digest, DIGEST_LEN) &&
 	    pb_take_text(&m->build, out->build, sizeof(out->build),
@@ -107,7 +111,10 @@ hello_decode(struct hello *out, struct bytes in, struct diag *why)
 	out->proto_min = m->proto_min;
 	out->proto_max = m->proto_max;
 	out->record_format = m->record_format;
+	out->record_format_min = m->record_format_min > 0 ?
+	    m->record_format_min : m->record_format;
 	out->engine = m->engine;
+	out->engine_min = m->engine_min > 0 ? m->engine_min : m->engine;
 	out->version = m->version;
 	return finish(m, good, out, sizeof(*out), "hello", why);
 }

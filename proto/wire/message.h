@@ -77,7 +77,10 @@ enum ack_state {
 const char *ack_state_name(enum ack_state s);
 
 struct hello {
-	uint32_t proto_min, proto_max, record_format, engine;
+	/* the lowest and the highest that it reads and runs */
+	uint32_t proto_min, proto_max;
+	uint32_t record_format_min, record_format;
+	uint32_t engine_min, engine;
 	uint8_t boot_id[16];
 	uint64_t version;		/* enforced; 0 none */
 	uint8_t digest[DIGEST_LEN];

@@ -298,8 +298,8 @@ static void
 hello_comes_back(void **state)
 {
 	struct hello h = { .proto_min = 1, .proto_max = 3,
-	    .record_format = 1, .engine = 2, .version = 5,
-	    .build = "1.0.0" }, got;
+	    .record_format_min = 1, .record_format = 4, .engine_min = 1,
+	    .engine = 2, .version = 5, .build = "1.0.0" }, got;
 	struct buf b;
 
 	(void)state;
@@ -309,6 +309,18 @@ hello_comes_back(void **state)
 	hello_encode(&h, &b);
 	assert_int_equal(hello_decode(&got, all(&b), NULL), 0);
 	assert_memory_equal(&got, &h, sizeof(h));
+	/* one number for both ends */
+	h.record_format_min = h.engine_min = 0;
+	buf_reset(&b);
+	hello_encode(&h, &b);
+	assert_int_equal(hello_decode(&got, all(&b), NULL), 0);
+	assert_int_equal(got.record_format_min, 4);
+	assert_int_equal(got.engine_min, 2);
+	h.engine_min = 3;
+	buf_reset(&b);
+	hello_encode(&h, &b);
+	assert_int_equal(hello_decode(&got, all(&b), NULL), ERR_CORRUPT);
+	h.engine_min = 1;
 	h.proto_min = 4;
 	buf_reset(&b);
 	hello_encode(&h, &b);

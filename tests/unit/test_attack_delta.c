@@ -137,7 +137,7 @@ legal_delta_is_taken(void **state)
 	fixture_agrees(m->x, m->r, NULL);
 }
 
-/* --- before it is signed ---------------------------------------------------- */
+/* --- before it is signed --------------------------------------------- */
 
 static void to_below(struct room *m) { m->d.from_version = 1;
     m->d.to_version = 7; }
@@ -270,7 +270,7 @@ rows_endless(struct room *m)
 		buf_put(&m->d.ops, "\1\0\7\0\0\0\0Fendless", 14);
 }
 
-/* --- after it is signed ----------------------------------------------------- */
+/* --- after it is signed ---------------------------------------------- */
 
 static void replay_last(struct room *m) { buf_reset(&m->frame);
     buf_put(&m->frame, m->taken.data, m->taken.len); }

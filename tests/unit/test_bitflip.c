@@ -146,7 +146,7 @@ flip(const struct shelf *s)
 	return k->path;
 }
 
-/* --- sets -------------------------------------------------------------------- */
+/* --- sets ------------------------------------------------------------ */
 
 /* What a key has in each version; NULL: nothing. */
 struct probe { char key[64]; const char *val[VERSIONS]; };
@@ -291,7 +291,7 @@ flipped_bit_of_a_set_never_gives_a_wrong_answer(void **state)
 	free(b);
 }
 
-/* --- the spool --------------------------------------------------------------- */
+/* --- the spool ------------------------------------------------------- */
 
 /* Every event that comes out is one that went in, whole, in order. */
 static long

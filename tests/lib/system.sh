@@ -323,6 +323,16 @@ policy() {
 	    protocol_state=RCPT instance="$(now_ms).$RANDOM" "$@"
 }
 
+# ask_all: a line "client sender recipient" each on standard input; what $node
+# says to each, without the id of a refusal
+ask_all() {
+	local client sender recipient
+	while read -r client sender recipient; do
+		policy "$node" client_address="$client" sender="$sender" \
+		    recipient="$recipient" | sed 's/ \[[^]]*\]$//'
+	done
+}
+
 # refuses ADDRESS: the node there says 550 to the sender that Acme blocks
 refuses() {
 	policy "$1" client_address=198.51.100.7 sender=x@bad.example \

@@ -30,8 +30,13 @@ put_metrics(struct health *h, struct buf *out)
 	    spool_events(h->spool));
 	metrics_one(out, "postern_spool_bytes", "gauge",
 	    "Bytes of the spool's segments.", spool_bytes(h->spool));
+	buf_printf(out, "# HELP postern_spool_fill_ratio Of the room for "
+	    "events, in use.\n# TYPE postern_spool_fill_ratio gauge\n"
+	    "postern_spool_fill_ratio %.3f\n",
+	    (double)spool_fill(h->spool) / 1000);
 	metrics_one(out, "postern_events_lost_total", "counter",
-	    "Events that could not be stored.", spool_lost(h->spool));
+	    "Events that could not be stored, since the folder was made.",
+	    spool_lost(h->spool));
 }
 
 static void

@@ -1,5 +1,8 @@
 /*
- * spool.c - the segment log: recovery and group commit; spool_read.c reads.
+ * spool.c - the segment log's group commit.
+ *
+ * spool_recover.c finds what stands at the start, spool_read.c reads, and
+ * spool_lost.c keeps the count of what was lost.
  *
  * The mutex guards everything in struct spool but `active`, which is the
  * writer's.  A write that fails is undone by cutting the segment back; after
@@ -10,7 +13,6 @@
  */
 #include "node/spool.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -28,7 +30,7 @@
 #include "proto/base/log.h"
 
 #define SEGMENT_BYTES (16 * 1024 * 1024)
-#define LEAP (1u << 20)		/* of the sequence after a damaged record */
+
 void
 spool_segment_path(const struct spool *s, uint64_t first, char path[PATH_LEN])
 {
@@ -87,87 +89,6 @@ segment_new(struct spool *s, struct diag *why)
 	return 0;
 }
 
-/* Read through one segment at recovery; cut it where it stops making sense. */
-static int
-segment_recover(struct spool *s, struct segment *g, struct diag *why)
-{
-	char path[PATH_LEN];
-	uint64_t off = 0, next, seq, limit;
-	off_t end;
-	int fd, rc;
-
-	spool_segment_path(s, g->first, path);
-	if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 ||
-	    (end = lseek(fd, 0, SEEK_END)) < 0) {
-		if (fd >= 0)
-			close(fd);
-		return diag_set(why, ERR_IO, "%s: %s", path,
-		    strerror(errno));
-	}
-	limit = (uint64_t)end;
-	if (s->next_seq < g->first)
-		s->next_seq = g->first;
-	while ((rc = spool_file_get(fd, s->key, off, limit, &seq, &next,
-	    NULL)) == 0) {
-		if (seq >= s->next_seq)
-			s->next_seq = seq + 1;
-		off = next;
-		g->n++;
-	}
-	if (rc != ERR_NOENT) {
-		log_warning("spool.cut", F_S("segment", path),
-		    F_U("kept", off), F_U("dropped_bytes", limit - off));
-		s->next_seq += LEAP;
-		rc = ftruncate(fd, (off_t)off) < 0 || fsync(fd) < 0 ?
-		    diag_set(why, ERR_IO, "%s: cannot cut: %s", path,
-		    strerror(errno)) : 0;
-	} else
-		rc = 0;
-	g->size = off;
-	s->bytes += off;
-	s->events += g->n;
-	close(fd);
-	return rc;
-}
-
-static int
-by_first(const void *a, const void *b)
-{
-	const struct segment *x = a, *y = b;
-
-	return x->first < y->first ? -1 : x->first > y->first;
-}
-
-static int
-recover(struct spool *s, struct diag *why)
-{
-	DIR *d = opendir(s->dir);
-	struct dirent *e;
-	size_t i;
-	int rc = 0;
-
-	if (d == NULL)
-		return diag_set(why, err_from_errno(errno), "%s: %s", s->dir,
-		    strerror(errno));
-	while ((e = readdir(d)) != NULL) {
-		unsigned long long first;
-		int used = 0;
-
-		if (sscanf(e->d_name, "%16llx.seg%n", &first, &used) != 1 ||
-		    used != 20 || e->d_name[used] != '\0')
-			continue;
-		s->seg = xgrow(s->seg, &s->seg_cap, s->seg_n + 1,
-		    sizeof(*s->seg));
-		s->seg[s->seg_n++] = (struct segment){ .first = first };
-	}
-	closedir(d);
-	if (s->seg_n > 0)
-		qsort(s->seg, s->seg_n, sizeof(*s->seg), by_first);
-	for (i = 0; i < s->seg_n && rc == 0; i++)
-		rc = segment_recover(s, &s->seg[i], why);
-	return rc;
-}
-
 static int
 write_all(int fd, uint64_t off, const char *data, size_t len)
 {
@@ -192,6 +113,39 @@ complain(struct spool *s, int err, const char *what)
 		log_error("spool.failed", F_S("doing", what),
 		    F_S("reason", err_text(err)), F_S("dir", s->dir));
 	s->complained = true;
+}
+
+/* Write the count of lost events to its page; a failure waits for the next
+ * loss. */
+static void
+save_lost(struct spool *s)
+{
+	uint64_t n = spool_lost(s);
+	int rc = spool_lost_put(&s->page, s->key, n);
+
+	if (rc < 0)
+		complain(s, rc, "count of lost events");
+	pthread_mutex_lock(&s->lock);
+	s->lost_saved = n;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Say once when the spool grows over each threshold; armed again once it has
+ * fallen well below. */
+static void
+warn_of_fill(struct spool *s)
+{
+	static const unsigned at[] = { 700, 850, 950 };
+	const unsigned n = sizeof(at) / sizeof(at[0]);
+	unsigned fill = spool_fill(s);
+
+	while (s->warned > 0 && fill + 100 < at[s->warned - 1])
+		s->warned--;
+	for (; s->warned < n && fill >= at[s->warned]; s->warned++)
+		LOG_AT(s->warned + 1 < n ? LOG_WARNING : LOG_ERROR,
+		    "spool.filling", F_U("threshold", at[s->warned] / 10),
+		    F_U("percent", fill / 10), F_U("bytes", spool_bytes(s)),
+		    F_U("events", spool_events(s)), F_S("dir", s->dir));
 }
 
 /* Durable bytes of the last segment. */
@@ -276,7 +230,12 @@ commit(struct spool *s, struct buf *batch, uint64_t ticket)
 	else if (store(s, &frames) < 0)
 		fits = false;
 	pthread_mutex_lock(&s->lock);
-	if (fits) {
+	if (!fits) {
+		s->lost += n;
+		pthread_mutex_unlock(&s->lock);
+		save_lost(s);
+		pthread_mutex_lock(&s->lock);
+	} else {
 		struct segment *g = &s->seg[s->seg_n - 1];
 
 		g->size += frames.len;
@@ -284,11 +243,11 @@ commit(struct spool *s, struct buf *batch, uint64_t ticket)
 		s->bytes += frames.len;
 		s->events += n;
 		s->next_seq += n;
-	} else
-		s->lost += n;
+	}
 	s->done = ticket;
 	pthread_mutex_unlock(&s->lock);
 	buf_fini(&frames);
+	warn_of_fill(s);
 	if (s->on_commit != NULL)
 		s->on_commit(s->arg);
 }
@@ -305,8 +264,15 @@ writer(void *arg)
 		struct buf empty = batch;
 		uint64_t ticket;
 
-		while (s->waiting.len == 0 && !s->stop)
+		while (s->waiting.len == 0 && s->lost == s->lost_saved &&
+		    !s->stop)
 			pthread_cond_wait(&s->wake, &s->lock);
+		if (s->lost != s->lost_saved) {
+			pthread_mutex_unlock(&s->lock);
+			save_lost(s);
+			pthread_mutex_lock(&s->lock);
+			continue;
+		}
 		if (s->waiting.len == 0)
 			break;
 		batch = s->waiting;
@@ -353,15 +319,21 @@ spool_open(struct spool **out, const struct spool_conf *conf,
 	    conf->segment_bytes;
 	s->on_commit = conf->on_commit;
 	s->arg = conf->arg;
-	s->active = -1;
+	s->active = s->page.fd = -1;
 	s->next_seq = 1;
 	buf_init(&s->waiting, SPOOL_WAITING_MAX);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	if ((rc = file_mkdirs(s->dir, 0700, why)) < 0 ||
-	    (rc = load_id(s, why)) < 0 || (rc = recover(s, why)) < 0 ||
+	    (rc = load_id(s, why)) < 0 ||
+	    (rc = spool_lost_open(&s->page, s->dir, s->key, &s->lost,
+	    why)) < 0)
+		goto out;
+	s->lost_saved = s->lost;
+	if ((rc = spool_recover(s, why)) < 0 ||
 	    (rc = open_active(s, why)) < 0)
 		goto out;
+	warn_of_fill(s);
 	if (pthread_create(&s->thread, NULL, writer, s) != 0) {
 		rc = diag_set(why, ERR_IO, "cannot start the spool's thread");
 		goto out;
@@ -390,6 +362,7 @@ spool_close(struct spool **sp)
 	}
 	if (s->active >= 0)
 		close(s->active);
+	spool_lost_close(&s->page);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	buf_fini(&s->waiting);
@@ -411,8 +384,8 @@ spool_put(struct spool *s, const void *data, size_t len)
 		buf_put_u32(&s->waiting, (uint32_t)len);
 		buf_put(&s->waiting, data, len);
 		ticket = ++s->tickets;
-		pthread_cond_signal(&s->wake);
 	}
+	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	return ticket;
 }
@@ -451,6 +424,18 @@ uint64_t
 spool_bytes(struct spool *s)
 {
 	return counter(s, &s->bytes);
+}
+
+unsigned
+spool_fill(struct spool *s)
+{
+	uint64_t bytes = spool_bytes(s), room = s->max_bytes, space;
+
+	if (file_free_space(s->dir, &space, NULL) == 0 &&
+	    bytes + space < room)
+		room = bytes + space;
+	return room == 0 || bytes >= room ? 1000 :
+	    (unsigned)(bytes * 1000 / room);
 }
 
 const uint8_t *

@@ -2,12 +2,12 @@
  * spool.h - events made durable before their verdict is sent.
  *
  * A folder of segments, each named by the sequence of its first record in 16
- * hex digits, and a file "id".  One thread writes: everything that waits goes
- * out in one write and one fdatasync.  Sequences only rise; a reader sends
- * from the oldest not acknowledged record on, and a segment of acknowledged
- * records is deleted.  The last segment stays, since its name keeps the
- * sequence.  What cannot be stored is counted as lost; a verdict never
- * changes for it.
+ * hex digits, and the files "id" and "lost".  One thread writes: everything
+ * that waits goes out in one write and one fdatasync.  Sequences only rise; a
+ * reader sends from the oldest not acknowledged record on, and a segment of
+ * acknowledged records is deleted.  The last segment stays, since its name
+ * keeps the sequence.  What cannot be stored is counted as lost, on the disk
+ * before its ticket is done; a verdict never changes for it.
  *
  * spool_put() and spool_done() belong to the loop's thread, spool_peek() and
  * spool_ack() to the uplink's.
@@ -37,9 +37,9 @@ struct spool_conf {
 
 /*
  * Recover what stands in the folder and start the writer.  A torn tail is cut
- * off; a damaged record ends its segment, what follows in it is counted as
- * lost, and the sequence leaps so that none is used twice.  0, ERR_IO,
- * ERR_FULL.
+ * off; a damaged record ends its segment, it and what follows in it are
+ * counted as lost, and the sequence leaps so that none is used twice.  0,
+ * ERR_IO, ERR_FULL.
  */
 int spool_open(struct spool **out, const struct spool_conf *conf,
     struct diag *why);
@@ -59,10 +59,15 @@ uint64_t spool_done(struct spool *s);
 /* SPOOL_ID_LEN random bytes made with the folder, borrowed. */
 const uint8_t *spool_id(const struct spool *s);
 
-/* Durable events not yet acknowledged; events lost since the start. */
+/* Durable events not yet acknowledged; events lost since the folder was made;
+ * bytes of all segments. */
 uint64_t spool_events(struct spool *s);
 uint64_t spool_lost(struct spool *s);
 uint64_t spool_bytes(struct spool *s);
+
+/* Thousandths in use of max_bytes, or of what the disk has room for when that
+ * is less.  Logged when it passes 700, 850 and 950. */
+unsigned spool_fill(struct spool *s);
 
 struct spool_batch {
 	uint64_t first_seq;

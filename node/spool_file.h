@@ -1,5 +1,5 @@
 /*
- * spool_file.h - one record of the spool on disk; for spool.c alone.
+ * spool_file.h - one record of the spool on disk; for spool*.c alone.
  *
  *	u32 length of the payload, u64 sequence, 8 SipHash-2-4, payload
  *

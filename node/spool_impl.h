@@ -1,5 +1,5 @@
 /*
- * spool_impl.h - the spool in memory; for spool.c and spool_read.c alone.
+ * spool_impl.h - the spool in memory; for spool*.c alone.
  */
 #ifndef NODE_SPOOL_IMPL_H
 #define NODE_SPOOL_IMPL_H
@@ -10,6 +10,7 @@
 
 #include "node/spool.h"
 #include "node/spool_file.h"
+#include "node/spool_lost.h"
 
 #define PATH_LEN 1100
 
@@ -38,12 +39,20 @@ struct spool {
 	uint64_t read_off;		/* in seg[0]: first not acknowledged */
 	uint64_t acked;			/* highest sequence acknowledged */
 
+	uint64_t lost_saved;		/* what the page was last told */
+
 	int active;			/* descriptor of the last segment */
+	struct spool_lost page;
+	unsigned warned;		/* thresholds of filling passed */
 	bool complained;
 };
 
 /* The file of the segment that begins at this sequence. */
 void spool_segment_path(const struct spool *s, uint64_t first,
     char path[PATH_LEN]);
+
+/* List the segments, cut off what is torn, find the next sequence, count what
+ * damage took.  Before the writer starts.  0, ERR_IO. */
+int spool_recover(struct spool *s, struct diag *why);
 
 #endif

@@ -52,6 +52,8 @@ say_nothing_found(const json_t *answer)
 	json_array_foreach(heard, i, node) {
 		long long spool = json_integer_value(json_object_get(node,
 		    "spool"));
+		long long lost = json_integer_value(json_object_get(node,
+		    "events_lost"));
 
 		if (*text_of(node, "until") == '\0')
 			printf("%s was not heard since the controller "
@@ -63,6 +65,10 @@ say_nothing_found(const json_t *answer)
 		else
 			printf("%s was heard until %s\n",
 			    text_of(node, "node"), text_of(node, "until"));
+		if (lost > 0)
+			printf("%s had no room for %lld events, which are "
+			    "lost: the message may be one of them\n",
+			    text_of(node, "node"), lost);
 	}
 	puts("a message that was accepted, or that no node was asked about, "
 	    "is not kept");

@@ -13,6 +13,7 @@ static const struct column list_columns[] = {
 	{ "NODE", "id" }, { "STATE", "state" }, { "VERSION", "version" },
 	{ "CONVERGED", "converged" }, { "LAST SEEN", "last_seen" },
 	{ "DECISIONS", "decisions" }, { "REFUSALS", "refusals" },
+	{ "EVENTS LOST", "events_lost" },
 };
 
 static const struct column show_columns[] = {

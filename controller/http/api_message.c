@@ -77,8 +77,9 @@ static void
 heard(void *arg, const struct node_info *n)
 {
 	char until[CLOCK_TEXT_LEN];
-	json_t *o = json_pack("{s:s, s:s, s:I}", "node", n->id, "state",
-	    node_state_name(n->state), "spool", (json_int_t)n->ack.spool_n);
+	json_t *o = json_pack("{s:s, s:s, s:I, s:I}", "node", n->id, "state",
+	    node_state_name(n->state), "spool", (json_int_t)n->ack.spool_n,
+	    "events_lost", (json_int_t)n->ack.events_lost);
 
 	clock_format(n->seen_us, until);
 	json_object_set_new(o, "until", n->seen_us == 0 ? json_null() :

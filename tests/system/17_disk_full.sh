@@ -55,6 +55,15 @@ else
 	start_node mx1 || die "no node" "$dir/mx1.log"
 fi
 holds it_answers_on_a_full_disk refuses "$node"
+holds it_still_knows_how_many_were_lost \
+    [ "$(metric postern_events_lost_total)" -ge "$lost" ]
+searched_in_vain() {
+	"$postern" message search --from nobody@nowhere.example >"$dir/out"
+	grep -q 'events, which are lost' "$dir/out"
+}
+holds search_that_finds_nothing_says_so until_true 20 searched_in_vain
+holds node_ls_says_so [ "$("$postern" node ls -o json |
+    json 'j["nodes"][0]["events_lost"]')" -ge "$lost" ]
 rm -f "$dir/mx1/fill"
 python3 tests/lib/policy.py load "$node" "$dir/room" 1 4
 id=$(tail -n 1 "$dir/room")

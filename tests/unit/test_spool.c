@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,6 +318,177 @@ closing_writes_what_waits(void **state)
 	assert_int_equal(drain(p->spool, last), 500);
 }
 
+/* The page of lost events, read or written at an offset. */
+static void
+page_do(const struct place *p, off_t at, void *data, size_t len, bool put_it)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/lost", p->dir);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(put_it ? pwrite(fd, data, len, at) :
+	    pread(fd, data, len, at), len);
+	close(fd);
+}
+
+static void
+count_of_lost_at_a_full_spool_survives_a_restart(void **state)
+{
+	struct place *p = *state;
+	char *big = xcalloc(1, SPOOL_RECORD_MAX + 1), last[64];
+	int i;
+
+	p->conf.max_bytes = 10 * (SPOOL_HEAD_LEN + strlen("event-0"));
+	reopen(p);
+	put(p->spool, 0, 10);
+	for (i = 1; i <= 5; i++) {
+		put(p->spool, 10, 1);
+		assert_int_equal(spool_lost(p->spool), 2 * i - 1);
+		reopen(p);
+		assert_int_equal(spool_lost(p->spool), 2 * i - 1);
+		spool_put(p->spool, big, SPOOL_RECORD_MAX + 1);
+		reopen(p);
+		assert_int_equal(spool_lost(p->spool), 2 * i);
+	}
+	assert_int_equal(drain(p->spool, last), 10);
+	free(big);
+}
+
+/* A kill leaves the page as it is when the ticket is done. */
+static void
+count_of_lost_is_on_the_disk_when_the_ticket_is_done(void **state)
+{
+	struct place *p = *state;
+	struct spool *other = NULL;
+	struct spool_conf conf;
+	struct diag why;
+
+	p->conf.max_bytes = 1;
+	reopen(p);
+	put(p->spool, 0, 3);
+	conf = p->conf;
+	assert_int_equal(spool_open(&other, &conf, &why), 0);
+	assert_int_equal(spool_lost(other), 3);
+	spool_close(&other);
+}
+
+/* Whatever byte of the newest slot is wrong, the one before it counts; with
+ * both gone the spool opens all the same and counts on. */
+static void
+page_of_lost_torn_at_every_byte_gives_the_count_before(void **state)
+{
+	struct place *p = *state;
+	uint8_t page[4096], torn[24];
+	size_t cut;
+
+	p->conf.max_bytes = 1;
+	reopen(p);
+	put(p->spool, 0, 1);
+	put(p->spool, 0, 1);
+	spool_close(&p->spool);
+	page_do(p, 0, page, sizeof(page), false);
+	for (cut = 0; cut < 24; cut++) {
+		memcpy(torn, page + 2048, sizeof(torn));
+		torn[cut] ^= 0x40;
+		page_do(p, 2048, torn, sizeof(torn), true);
+		reopen(p);
+		assert_int_equal(spool_lost(p->spool), 1);
+		spool_close(&p->spool);
+		page_do(p, 2048, page + 2048, sizeof(torn), true);
+		reopen(p);
+		assert_int_equal(spool_lost(p->spool), 2);
+		spool_close(&p->spool);
+	}
+	memset(page, 0xff, sizeof(page));
+	page_do(p, 0, page, sizeof(page), true);
+	reopen(p);
+	assert_int_equal(spool_lost(p->spool), 0);
+	put(p->spool, 0, 1);
+	reopen(p);
+	assert_int_equal(spool_lost(p->spool), 1);
+}
+
+/* Five events, the third damaged: it and the two behind it are lost. */
+static void
+damage_before_whole_events_counts_them_as_lost(void **state)
+{
+	struct place *p = *state;
+	off_t at = 3 * (SPOOL_HEAD_LEN + strlen("event-0")) - 1;
+	char newest[512], last[64];
+	int fd;
+
+	p->conf.segment_bytes = 1 << 20;
+	reopen(p);
+	put(p->spool, 0, 5);
+	spool_close(&p->spool);
+	segments(p, newest);
+	fd = open(newest, O_RDWR);
+	assert_int_equal(pwrite(fd, "#", 1, at), 1);
+	close(fd);
+	reopen(p);
+	assert_int_equal(spool_lost(p->spool), 3);
+	assert_int_equal(drain(p->spool, last), 2);
+	assert_string_equal(last, "event-1");
+}
+
+/* How many lines of the file hold the text. */
+static int
+lines_with(const char *path, const char *text)
+{
+	struct buf b;
+	const char *at;
+	int n = 0;
+
+	buf_init(&b, 0);
+	assert_int_equal(file_read(path, 1 << 20, &b, NULL), 0);
+	buf_putc(&b, '\0');
+	for (at = b.data; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	buf_fini(&b);
+	return n;
+}
+
+static void
+spool_filling_up_is_logged_once_at_each_threshold(void **state)
+{
+	static const struct { int put, n[3]; } steps[] = {
+		{ 69, { 0, 0, 0 } }, { 1, { 1, 0, 0 } },
+		{ 14, { 1, 0, 0 } }, { 1, { 1, 1, 0 } },
+		{ 10, { 1, 1, 1 } }, { 5, { 1, 1, 1 } },
+	};
+	struct place *p = *state;
+	int err = dup(2), fd, logged[3];
+	char path[512], last[64];
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/log", p->dir);
+	fd = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+	assert_true(fd >= 0 && dup2(fd, 2) == 2);
+	log_setup("test", LOG_TEXT, LOG_WARNING);
+	p->conf.max_bytes = 100 * (SPOOL_HEAD_LEN + strlen("event-0"));
+	reopen(p);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int t;
+
+		for (t = 0; t < steps[i].put; t++)
+			put(p->spool, 0, 1);
+		for (t = 0; t < 3; t++)
+			logged[t] = lines_with(path, (const char *[]){
+			    "threshold=70", "threshold=85",
+			    "threshold=95" }[t]);
+		assert_memory_equal(logged, steps[i].n, sizeof(logged));
+	}
+	assert_int_equal(spool_fill(p->spool), 1000);
+	drain(p->spool, last);
+	put(p->spool, 0, 80);
+	assert_int_equal(lines_with(path, "threshold=70"), 2);
+	dup2(err, 2);
+	close(err);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -330,6 +502,11 @@ main(void)
 		T(spool_at_its_limit_counts_what_it_loses),
 		T(event_too_long_is_lost_and_needs_no_wait),
 		T(closing_writes_what_waits),
+		T(count_of_lost_at_a_full_spool_survives_a_restart),
+		T(count_of_lost_is_on_the_disk_when_the_ticket_is_done),
+		T(page_of_lost_torn_at_every_byte_gives_the_count_before),
+		T(damage_before_whole_events_counts_them_as_lost),
+		T(spool_filling_up_is_logged_once_at_each_threshold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,11 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 WIRE := $(wildcard proto/wire/*.proto)
 
+# files that the programs can print, as NAME=FILE: texts_NAME in a program
+TEXTS := schema=controller/policy/schema.json \
+	postfix=deploy/postfix/main.cf milter=deploy/postfix/milter.cf \
+	exim=deploy/postfix/exim.conf
+
 GEN := $(WIRE:%.proto=$(BUILD)/gen/%.pb-c)
 LIBPROTO := $(BUILD)/libpostern.a
 LIBNODE := $(BUILD)/libnode.a
@@ -100,11 +105,19 @@ $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
 	@$(if $(Q),echo "  GEN   $<")
 	$(Q)protoc-c --c_out=$(BUILD)/gen $<
 
+$(BUILD)/gen/texts.c: $(foreach t,$(TEXTS),$(lastword $(subst =, ,$(t)))) \
+    Makefile
+	@mkdir -p $(@D)
+	$(Q)for t in $(TEXTS); do n=$${t%%=*}; \
+	    printf 'extern const char texts_%s[];\n' $$n; \
+	    printf 'const char texts_%s[] =\n' $$n; \
+	    sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $${t#*=}; echo ';'; done >$@
+
 $(HAND_OBJ): | $(GEN:%=%.h)
 
 $(LIBPROTO): $(call obj,$(PROTO_SRC)) $(GEN:$(BUILD)/gen/%=$(BUILD)/obj/gen/%.o)
 $(LIBNODE): $(call obj,$(NODE_SRC))
-$(LIBCTL): $(call obj,$(CTL_SRC))
+$(LIBCTL): $(call obj,$(CTL_SRC)) $(BUILD)/obj/gen/texts.o
 $(LIBTEST): $(call obj,$(TESTLIB_SRC))
 $(LIBS) $(LIBTEST):
 	@mkdir -p $(@D)

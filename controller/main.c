@@ -211,7 +211,8 @@ start(struct controller *c, struct diag *why)
 	c->backup = backup_new(c->store, c->messages, c->conf.dir);
 	if ((rc = publisher_start(&c->publishing, &publishing, why)) < 0)
 		return rc;
-	c->api = (struct api){ .store = c->store, .fleet = c->fleet,
+	c->api = (struct api){ .dir = c->conf.dir, .store = c->store,
+	    .fleet = c->fleet,
 	    .messages = c->messages, .auth = c->auth,
 	    .publisher = c->publishing, .backup = c->backup,
 	    .keys = c->keys,

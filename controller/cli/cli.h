@@ -21,8 +21,12 @@ struct cli_command {
 /* The exit status for an error code. */
 int cli_exit_of(int err);
 
-/* postern explain, postern check: one function a command. */
+/* The commands that need no controller, or need none for some of their work:
+ * one function a command. */
 int cmd_explain(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
+int cmd_snippet(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 
 #endif

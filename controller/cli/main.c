@@ -39,6 +39,10 @@ static const struct cli_command commands[] = {
 	{ "restore", cmd_restore, "put a backup into a new data folder" },
 	{ "adopt", cmd_adopt, "go on with a restored controller" },
 	{ "key", cmd_key, "root and publisher keys: make, rotate, revoke" },
+	{ "doctor", cmd_doctor, "look for what is wrong, and say the remedy" },
+	{ "schema", cmd_schema, "the JSON Schema of policy documents" },
+	{ "snippet", cmd_snippet, "settings for Postfix, a milter, Exim" },
+	{ "completion", cmd_completion, "completion for bash or zsh" },
 	{ "dev", cmd_dev, "a controller and nodes on this machine, to try" },
 	{ "version", cmd_version, "print the version" },
 };

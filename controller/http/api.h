@@ -34,6 +34,7 @@ struct api {
 	struct keyring *keys;
 	const struct auth *auth;
 	struct auth_rate rate;
+	const char *dir;	/* the controller's folder, or NULL */
 	int64_t started_us;
 	/* called after a new version stands in the store; may be NULL */
 	void (*on_commit)(void *arg);

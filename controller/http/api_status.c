@@ -1,6 +1,8 @@
 /*
  * api_status.c - what is in force, on how many nodes, and who lags.
  */
+#include <sys/statvfs.h>
+
 #include "controller/fleet.h"
 #include "controller/http/api.h"
 #include "controller/messages/messages.h"
@@ -29,10 +31,24 @@ count(void *arg, const struct node_info *n)
 		json_array_append_new(t->stale, json_string(n->id));
 }
 
+/* Room on the disk of the controller's folder, as a process that is not root
+ * has it. */
+static void
+put_disk(const char *dir, json_t *o)
+{
+	struct statvfs st;
+
+	if (dir != NULL && statvfs(dir, &st) == 0)
+		json_object_set_new(o, "disk", json_pack("{s:I, s:I}", "free",
+		    (json_int_t)(st.f_bavail * st.f_frsize), "total",
+		    (json_int_t)(st.f_blocks * st.f_frsize)));
+}
+
 void
 api_status(struct api_call *c)
 {
 	char hex[DIGEST_LEN * 2 + 1], since[CLOCK_TEXT_LEN];
+	char now[CLOCK_TEXT_LEN];
 	struct head head;
 	struct tally t = { .head = &head, .stale = json_array() };
 	json_t *o;
@@ -42,12 +58,15 @@ api_status(struct api_call *c)
 		fleet_nodes(c->api->fleet, count, &t);
 	hex_format(head.digest, DIGEST_LEN, hex);
 	clock_format(c->api->started_us, since);
+	clock_format(clock_wall_us(), now);
 	o = json_pack("{s:I, s:s, s:I, s:s, s:s, s:{s:I, s:I, s:I}, "
-	    "s:o, s:I}", "version", (json_int_t)head.version, "digest", hex,
-	    "records", (json_int_t)head.count, "controller", conf_version(),
-	    "since", since, "nodes", "total", t.total, "converged",
-	    t.converged, "away", t.away, "stale", t.stale, "messages",
-	    (json_int_t)messages_count(c->api->messages));
+	    "s:o, s:I, s:s}", "version", (json_int_t)head.version, "digest",
+	    hex, "records", (json_int_t)head.count, "controller",
+	    conf_version(), "since", since, "nodes", "total", t.total,
+	    "converged", t.converged, "away", t.away, "stale", t.stale,
+	    "messages", (json_int_t)messages_count(c->api->messages), "time",
+	    now);
+	put_disk(c->api->dir, o);
 	if (c->api->keys != NULL)
 		json_object_set_new(o, "key", api_key_json(c->api));
 	if (c->api->publisher != NULL &&

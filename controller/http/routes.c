@@ -18,7 +18,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/status", api_status, "policy in force, and where",
 	    NULL, NULL, "version:int! digest:text! records:int! "
 	    "controller:text! since:text! nodes:object! stale:texts! "
-	    "messages:int! key:object held:flag highest:int", false },
+	    "messages:int! time:text! disk:object key:object held:flag "
+	    "highest:int", false },
 	{ "POST", "/v1/init", api_init, "make the three groups to begin with",
 	    NULL, CHANGE, "version:int! created:texts!", false },
 	{ "POST", "/v1/apply", api_apply, "apply documents", NULL,

@@ -42,6 +42,9 @@ struct envelope {
 	struct addr sender_base;
 	struct addr primary;	/* filled by want_second(): directory primary */
 	bool has_rcpt_base, has_sender_base, has_primary;
+	/* by want_first(): their domains; the validation of the recipient's */
+	bool rcpt_internal, sender_internal;
+	enum validation rcpt_validation;
 	const struct addr *user;	/* whose list, by want_second() */
 	bool has_ip;
 	struct ip ip;		/* the connecting client */

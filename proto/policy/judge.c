@@ -166,7 +166,7 @@ static void
 note_would(struct run *r, enum policy_type type, enum identity based, int is)
 {
 	struct verdict *v = r->v;
-	struct match w;
+	struct match w UNSET;
 	int would;
 
 	if (!r->j.t->has_monitored || (v->has_would && !r->would_greylist))
@@ -206,7 +206,7 @@ stage_refusing(struct run *r, enum stage_id id, enum policy_type type)
 {
 	enum identity based = r->pass == 1 ? BASED_ENVELOPE : BASED_BOTH;
 	struct stage_trace *st = trace_stage(r, id);
-	struct match w;
+	struct match w UNSET;
 	int outcome = stage_winner(r, st, type, based, &w);
 
 	if (outcome == REASON_ACCEPTED)
@@ -278,14 +278,12 @@ directory_state(const struct run *r)
 static bool
 stage_validation(struct run *r)
 {
-	const struct domain_row *row = tables_internal(r->j.t,
-	    addr_domain(&r->j.env->rcpt));
-	enum validation mode = r->j.t->settings.validation;
+	enum validation mode = r->j.env->rcpt_validation;
 	struct stage_trace *st;
 	uint8_t state;
 
-	if (row != NULL && row->validation != VALIDATE_DEFAULT)
-		mode = row->validation;
+	if (mode == VALIDATE_DEFAULT)
+		mode = r->j.t->settings.validation;
 	if (!r->j.rcpt_internal || mode == VALIDATE_ANY)
 		return false;
 	st = trace_stage(r, ST_VALIDATION);
@@ -306,7 +304,7 @@ stage_permitted(struct run *r)
 {
 	enum identity based = r->pass == 1 ? BASED_ENVELOPE : BASED_BOTH;
 	struct stage_trace *st = trace_stage(r, ST_PERMITTED);
-	struct match w;
+	struct match w UNSET;
 
 	r->permitted = stage_winner(r, st, POLICY_PERMITTED_SENDERS, based,
 	    &w) == OUTCOME_PERMIT;
@@ -365,7 +363,7 @@ static bool
 stage_greylist(struct run *r)
 {
 	struct stage_trace *st;
-	struct match w;
+	struct match w UNSET;
 
 	if (r->v->granted != GRANTED_NONE || r->j.authorized || r->j.trusted)
 		return false;
@@ -438,20 +436,21 @@ begin(struct judging *j, const struct tables *t, const struct envelope *env,
 	j->keys = keys;
 	j->f = f;
 	j->now_us = now_us;
+	j->with_monitored = false;
+	j->steps = 0;
 	j->trusted = env->has_ip && prefixes_hold(&t->trusted, &env->ip);
 	j->authorized = env->authenticated ||
 	    (env->has_ip && prefixes_hold(&t->authorized, &env->ip));
-	j->rcpt_internal = tables_internal(t, addr_domain(&env->rcpt)) !=
-	    NULL;
+	j->rcpt_internal = env->rcpt_internal;
 	j->sender_internal = env->sender.kind == ADDR_NULL ? j->authorized :
-	    tables_internal(t, addr_domain(&env->sender)) != NULL;
+	    env->sender_internal;
 }
 
 uint64_t
 judge_header_set(const struct tables *t, const struct envelope *env,
     const struct want *keys, const struct facts *f, int64_t now_us)
 {
-	struct judging j = { .steps = 0 };
+	struct judging j UNSET;
 	uint64_t set = 0;
 	size_t i;
 
@@ -473,9 +472,13 @@ judge(const struct tables *t, const struct envelope *env,
     const struct want *keys, const struct facts *f, int64_t now_us,
     enum stage stage, struct verdict *out, struct trace *trace)
 {
-	struct run r = { .v = out, .trace = trace, .stage = stage };
+	struct run r UNSET;
 	struct judging *j = &r.j;
 
+	r.v = out;
+	r.trace = trace;
+	r.stage = stage;
+	r.permit_envelope = r.permitted = r.would_greylist = false;
 	memset(out, 0, sizeof(*out));
 	if (trace != NULL)
 		trace->n = 0;

@@ -69,7 +69,7 @@ match_sender(struct judging *j, const struct policy *p,
 {
 	bool block = p->action == ACTION_BLOCK, allow = is_allow(p);
 	const struct envelope *e = j->env;
-	char entry[ADDR_TEXT_MAX];
+	char entry[ADDR_TEXT_MAX] UNSET;
 	int best = NO_MATCH, prec;
 	struct side s;
 	uint64_t gid;
@@ -142,7 +142,7 @@ match_one(struct judging *j, const struct policy *p, bool reverse,
 {
 	const struct target *from = reverse ? &p->to : &p->from;
 	const struct target *to = reverse ? &p->from : &p->to;
-	char entry[ADDR_TEXT_MAX];
+	char entry[ADDR_TEXT_MAX] UNSET;
 	int prefix = -1, sender, rcpt;
 	struct side s;
 	uint64_t gid;
@@ -210,7 +210,7 @@ try_row(struct judging *j, struct search *q, const struct index_row *row)
 {
 	const struct policy *p = &j->t->policies[row->policy];
 	enum identity id;
-	struct match m;
+	struct match m UNSET;
 
 	j->steps++;
 	/* GCOVR_EXCL_BR_START: another type only where hashes collide */
@@ -229,13 +229,21 @@ try_row(struct judging *j, struct search *q, const struct index_row *row)
 	}
 }
 
+/* Are there policies of this type that name such a thing on this side? */
+static bool
+has_kind(const struct judging *j, const struct search *q,
+    enum index_side side, enum narrow_kind kind)
+{
+	return (j->t->kinds[q->type][side] >> kind & 1) != 0;
+}
+
 static void
 try_selector(struct judging *j, struct search *q, enum index_side side,
-    enum target_kind kind, const char *text, uint64_t gid)
+    enum narrow_kind kind, uint64_t hash)
 {
 	size_t n, i;
 	const struct index_row *row = tables_index(j->t, tables_selector(
-	    q->type, side, kind, text, gid), &n);
+	    q->type, side, kind, hash), &n);
 
 	j->steps++;
 	for (i = 0; i < n; i++)
@@ -260,26 +268,57 @@ was_tried(struct judging *j, size_t n, const char *suffix)
 	return false;
 }
 
-/* What names an address, its domain, or domains above; those above the first
- * `before` header addresses were tried. */
+/* What names an address, its domain, or domains above. */
 static void
 try_address(struct judging *j, struct search *q, enum index_side side,
-    const struct addr *a, size_t before)
+    const struct addr *a, const struct addr_hash *h)
 {
-	const char *d = addr_domain(a), *p;
-	char wild[ADDR_DOMAIN_MAX + 3];
+	size_t i;
 
-	try_selector(j, q, side, TARGET_ADDRESS, a->text, 0);
+	if (has_kind(j, q, side, NARROW_ADDRESS))
+		try_selector(j, q, side, NARROW_ADDRESS, h->address);
 	if (a->kind != ADDR_MAILBOX)
 		return;
-	try_selector(j, q, side, TARGET_DOMAIN, d, 0);
-	for (p = strchr(d, '.'); p != NULL; p = strchr(p + 1, '.')) {
-		if (was_tried(j, before, p))
-			return;		/* and so were shorter ones */
-		wild[0] = '*';
-		memcpy(wild + 1, p, strlen(p) + 1);
-		try_selector(j, q, side, TARGET_DOMAIN, wild, 0);
+	if (has_kind(j, q, side, NARROW_DOMAIN))
+		try_selector(j, q, side, NARROW_DOMAIN, h->domain);
+	if (!has_kind(j, q, side, NARROW_WILDCARD))
+		return;
+	for (i = 0; i < h->suffix_n; i++)
+		try_selector(j, q, side, NARROW_WILDCARD, h->suffix[i]);
+}
+
+/* What names an address that has another form too. */
+static void
+try_form(struct judging *j, struct search *q, enum index_side side,
+    const struct addr *a)
+{
+	if (has_kind(j, q, side, NARROW_ADDRESS))
+		try_selector(j, q, side, NARROW_ADDRESS,
+		    tables_hash(a->text));
+}
+
+/* Drop the suffixes that an earlier header address has too: the shorter ones
+ * of those it has. */
+static void
+drop_tried(struct judging *j, size_t before, const struct addr *a,
+    struct addr_hash *h)
+{
+	const char *p = a->text + a->len;
+	size_t dropped = 0;
+	unsigned labels;
+
+	for (labels = 1; p > addr_domain(a) && dropped < h->suffix_n; p--) {
+		if (p[-1] != '.')
+			continue;
+		if (depths_have(&j->t->depths, labels++)) {
+			if (!was_tried(j, before, p - 1))
+				break;
+			dropped++;
+		}
 	}
+	memmove(h->suffix, h->suffix + dropped, (h->suffix_n - dropped) *
+	    sizeof(h->suffix[0]));
+	h->suffix_n -= dropped;
 }
 
 /* Header addresses; one that another of them equals or whose domain it has
@@ -299,14 +338,16 @@ try_headers(struct judging *j, struct search *q)
 			    addr_domain(a)) == 0)
 				break;
 		}
-		if (k == i)
-			try_address(j, q, SIDE_SENDER, a, i);
-		else if (strcmp(e->headers[k].text, a->text) != 0)
-			try_selector(j, q, SIDE_SENDER, TARGET_ADDRESS,
-			    a->text, 0);
+		if (k == i) {
+			struct addr_hash h UNSET;
+
+			tables_hash_addr(a, &j->t->depths, &h);
+			drop_tried(j, i, a, &h);
+			try_address(j, q, SIDE_SENDER, a, &h);
+		} else if (strcmp(e->headers[k].text, a->text) != 0)
+			try_form(j, q, SIDE_SENDER, a);
 		if (e->header_base[i].kind == ADDR_MAILBOX)
-			try_selector(j, q, SIDE_SENDER, TARGET_ADDRESS,
-			    e->header_base[i].text, 0);
+			try_form(j, q, SIDE_SENDER, &e->header_base[i]);
 	}
 }
 
@@ -319,7 +360,8 @@ try_groups(struct judging *j, struct search *q)
 
 	for (w = 0; w < words; w++) {
 		for (side = SIDE_SENDER; side <= SIDE_RCPT; side++) {
-			uint64_t bits = side == SIDE_RCPT ?
+			uint64_t bits = !has_kind(j, q, (enum index_side)side,
+			    NARROW_GROUP) ? 0 : side == SIDE_RCPT ?
 			    j->reached[REACHED_RCPT][w] :
 			    j->reached[REACHED_SENDER][w] |
 			    ((q->based & BASED_HEADER) != 0 ?
@@ -327,7 +369,7 @@ try_groups(struct judging *j, struct search *q)
 
 			for (; bits != 0; bits &= bits - 1)
 				try_selector(j, q, (enum index_side)side,
-				    TARGET_GROUP, NULL, j->t->groups[w * 64 +
+				    NARROW_GROUP, j->t->groups[w * 64 +
 				    (size_t)__builtin_ctzll(bits)].gid);
 		}
 	}
@@ -341,17 +383,15 @@ match_best(struct judging *j, enum policy_type type, enum identity based,
 	    .st = st };
 	const struct envelope *e = j->env;
 
-	try_selector(j, &q, SIDE_WIDE, TARGET_EVERYONE, NULL, 0);
-	try_address(j, &q, SIDE_RCPT, &e->rcpt, 0);
+	try_selector(j, &q, SIDE_WIDE, NARROW_ADDRESS, 0);
+	try_address(j, &q, SIDE_RCPT, &e->rcpt, &j->rcpt_hash);
 	if (e->has_rcpt_base)
-		try_selector(j, &q, SIDE_RCPT, TARGET_ADDRESS,
-		    e->rcpt_base.text, 0);
+		try_form(j, &q, SIDE_RCPT, &e->rcpt_base);
 	if (e->has_primary)
-		try_address(j, &q, SIDE_RCPT, &e->primary, 0);
-	try_address(j, &q, SIDE_SENDER, &e->sender, 0);
+		try_address(j, &q, SIDE_RCPT, &e->primary, &j->primary_hash);
+	try_address(j, &q, SIDE_SENDER, &e->sender, &j->sender_hash);
 	if (e->has_sender_base)
-		try_selector(j, &q, SIDE_SENDER, TARGET_ADDRESS,
-		    e->sender_base.text, 0);
+		try_form(j, &q, SIDE_SENDER, &e->sender_base);
 	if ((based & BASED_HEADER) != 0)
 		try_headers(j, &q);
 	try_groups(j, &q);
@@ -382,7 +422,7 @@ could_beat(struct judging *j, const struct policy *p, bool reverse,
 	const struct target *from = reverse ? &p->to : &p->from;
 	const struct target *to = reverse ? &p->from : &p->to;
 	struct match m = { .policy = p, .identity = BASED_HEADER };
-	char entry[ADDR_TEXT_MAX];
+	char entry[ADDR_TEXT_MAX] UNSET;
 	int prefix = -1, rcpt;
 	struct side s;
 	uint64_t gid;
@@ -427,7 +467,7 @@ static bool
 concerns_rcpt(struct judging *j, const struct policy *p, bool reverse)
 {
 	const struct target *to = reverse ? &p->from : &p->to;
-	char entry[ADDR_TEXT_MAX];
+	char entry[ADDR_TEXT_MAX] UNSET;
 	int prefix;
 	struct side s;
 	uint64_t gid;
@@ -452,7 +492,7 @@ bool
 match_rcpt_in_group(struct judging *j, uint64_t gid)
 {
 	const struct target t = { .kind = TARGET_GROUP, .gid = gid };
-	char entry[ADDR_TEXT_MAX];
+	char entry[ADDR_TEXT_MAX] UNSET;
 	uint64_t direct;
 	struct side s;
 

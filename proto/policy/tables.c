@@ -60,6 +60,8 @@ tables_free(struct tables **tp)
 		policy_fini(&t->policies[i]);
 	free(t->policies);
 	free(t->index);
+	free(t->bucket);
+	free(t->domain_at);
 	for (i = 0; i < POLICY_TYPES; i++)
 		free(t->header_exception[i]);
 	free(t->header_rule);
@@ -359,6 +361,7 @@ tables_finish(struct tables *t, struct diag *why)
 	if ((rc = tables_close_groups(t, why)) < 0 ||
 	    (rc = tables_index_policies(t, why)) < 0)
 		return rc;
+	tables_make_hashes(t);
 	t->finished = true;
 	return 0;
 }
@@ -399,38 +402,6 @@ names_hold(const struct names *s, const char *name)
 {
 	return s->n > 0 && bsearch(&name, s->name, s->n, sizeof(char *),
 	    by_text) != NULL;
-}
-
-static const struct domain_row *
-find_domain(const struct tables *t, const char *name)
-{
-	struct domain_row want = { .name = (char *)(uintptr_t)name };
-
-	return t->domains_n == 0 ? NULL : bsearch(&want, t->domains,
-	    t->domains_n, sizeof(want), by_domain);
-}
-
-const struct domain_row *
-tables_internal(const struct tables *t, const char *name)
-{
-	const struct domain_row *row;
-	char wild[ADDR_DOMAIN_MAX + 3];
-	const char *p = name;
-
-	if (name[0] == '\0' || name[0] == '[')
-		return NULL;
-	if ((row = find_domain(t, name)) != NULL)
-		return row;
-	while ((p = strchr(p, '.')) != NULL) {
-		wild[0] = '*';
-		if (strlen(p) >= sizeof(wild) - 1)
-			return NULL;
-		memcpy(wild + 1, p, strlen(p) + 1);
-		if ((row = find_domain(t, wild)) != NULL)
-			return row;
-		p++;
-	}
-	return NULL;
 }
 
 /* ip with all bits behind len cleared */

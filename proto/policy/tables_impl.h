@@ -20,10 +20,38 @@ struct group_row {
 
 /* Where a policy can be found: by what its narrower target names. */
 enum index_side { SIDE_SENDER, SIDE_RCPT, SIDE_WIDE };
+enum narrow_kind { NARROW_ADDRESS, NARROW_DOMAIN, NARROW_WILDCARD,
+    NARROW_GROUP };
 struct index_row {
-	uint64_t hash;		/* of type, side and selector */
+	uint64_t selector;
 	uint32_t policy;	/* in policies */
 	bool reverse;
+};
+/* The rows of one selector; selector 0 is empty. */
+struct bucket { uint64_t selector; uint32_t first, n; };
+
+/* A set of numbers of labels, 1 to 127. */
+struct depths { uint64_t bit[2]; };
+
+static inline void
+depths_add(struct depths *d, unsigned labels)
+{
+	if (labels < 128)
+		d->bit[labels / 64] |= UINT64_C(1) << labels % 64;
+}
+
+static inline bool
+depths_have(const struct depths *d, unsigned labels)
+{
+	return labels < 128 && (d->bit[labels / 64] >> labels % 64 & 1) != 0;
+}
+
+/* The hashes of an address: see tables_hash.c. */
+#define SUFFIX_MAX 128
+struct addr_hash {
+	uint64_t address, domain;
+	size_t suffix_n;
+	uint64_t suffix[SUFFIX_MAX];	/* ".x.example", shortest first */
 };
 
 struct names { char **name; size_t n, cap; };
@@ -40,8 +68,17 @@ struct tables {
 	struct policy *policies;	/* by id */
 	size_t policies_n, policies_cap;
 	size_t conditions_n;		/* source IPs and host names of all */
-	struct index_row *index;	/* by hash */
+	struct index_row *index;	/* by selector */
 	size_t index_n, index_cap;
+	struct bucket *bucket;		/* NULL: no policies */
+	size_t bucket_mask;
+	/* what policies there are: bits of narrow_kind, by type and side, and
+	 * the depths of their wildcards */
+	uint8_t kinds[POLICY_TYPES][SIDE_WIDE];
+	struct depths depths;
+	uint32_t *domain_at;		/* number + 1 in domains; NULL: none */
+	size_t domain_mask;
+	struct depths domain_depths;	/* of wildcards among domains */
 	/* exceptions that can match by header, for the open check: policy
 	 * numbers of each type */
 	uint32_t *header_exception[POLICY_TYPES];
@@ -53,17 +90,24 @@ struct tables {
 	bool finished;
 };
 
-/* The hash under which index rows for this selector stand; SIDE_WIDE has one
- * for each type. */
+/* The hash of a text, and those of an address with the suffixes of the wanted
+ * depths. */
+uint64_t tables_hash(const char *text);
+struct addr;
+void tables_hash_addr(const struct addr *a, const struct depths *want,
+    struct addr_hash *out);
+/* What index rows stand under: the hash of an address, a domain, the ".x" of a
+ * wildcard, or a group's number; SIDE_WIDE has one for each type. */
 uint64_t tables_selector(enum policy_type type, enum index_side side,
-    enum target_kind kind, const char *text, uint64_t gid);
-/* The rows of a hash: first and how many. */
-const struct index_row *tables_index(const struct tables *t, uint64_t hash,
-    size_t *n);
+    enum narrow_kind kind, uint64_t hash);
+/* The rows of a selector: first and how many. */
+const struct index_row *tables_index(const struct tables *t,
+    uint64_t selector, size_t *n);
 const struct group_row *tables_group(const struct tables *t, uint64_t gid);
 bool tables_is_above(const struct tables *t, uint64_t direct,
     uint64_t target);		/* target is direct or an ancestor */
-/* The internal domain that covers name (exact first), or NULL. */
+/* The internal domain that covers name (exact first, then the longest
+ * wildcard), or NULL. */
 const struct domain_row *tables_internal(const struct tables *t,
     const char *name);
 bool prefixes_hold(const struct prefixes *s, const struct ip *ip);
@@ -72,5 +116,6 @@ bool names_hold(const struct names *s, const char *name);
 /* Called by tables_finish(). */
 int tables_close_groups(struct tables *t, struct diag *why);
 int tables_index_policies(struct tables *t, struct diag *why);
+void tables_make_hashes(struct tables *t);
 
 #endif

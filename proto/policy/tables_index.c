@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "proto/mail/addr.h"
 
 #define CLOSURE_MAX 4000000	/* ancestors over all groups */
 
@@ -159,23 +160,6 @@ tables_group_path(const struct tables *t, uint64_t direct, uint64_t target,
 	return n;
 }
 
-uint64_t
-tables_selector(enum policy_type type, enum index_side side,
-    enum target_kind kind, const char *text, uint64_t gid)
-{
-	uint64_t h = 14695981039346656037u ^ ((uint64_t)type << 16 |
-	    (uint64_t)side << 8 | kind);
-	const unsigned char *p;
-
-	if (side == SIDE_WIDE)
-		return (uint64_t)type << 1;	/* the others are odd */
-	if (kind == TARGET_GROUP)
-		return (h * 1099511628211u ^ gid) | 1;
-	for (p = (const unsigned char *)text; *p != '\0'; p++)
-		h = (h ^ *p) * 1099511628211u;
-	return h | 1;
-}
-
 static bool
 is_narrow(const struct target *t)
 {
@@ -199,6 +183,32 @@ breadth(const struct target *t)
 	}
 }
 
+/* The selector of a target that names something; that there is one of its
+ * kind is noted. */
+static uint64_t
+selector_of(struct tables *t, enum policy_type type, enum index_side side,
+    const struct target *target)
+{
+	enum narrow_kind kind = NARROW_ADDRESS;
+	uint64_t hash;
+
+	if (target->kind == TARGET_GROUP) {
+		kind = NARROW_GROUP;
+		hash = target->gid;
+	} else if (target->kind == TARGET_DOMAIN && target->text[0] == '*') {
+		kind = NARROW_WILDCARD;
+		hash = tables_hash(target->text + 1);
+		depths_add(&t->depths, (unsigned)addr_labels(target->text +
+		    2));
+	} else {
+		kind = target->kind == TARGET_DOMAIN ? NARROW_DOMAIN :
+		    NARROW_ADDRESS;
+		hash = tables_hash(target->text);
+	}
+	t->kinds[type][side] |= (uint8_t)(1 << kind);
+	return tables_selector(type, side, kind, hash);
+}
+
 static void
 add_row(struct tables *t, size_t policy, bool reverse)
 {
@@ -208,26 +218,23 @@ add_row(struct tables *t, size_t policy, bool reverse)
 	struct index_row row = { .policy = (uint32_t)policy,
 	    .reverse = reverse };
 
-	row.hash = tables_selector(p->type, SIDE_WIDE, TARGET_EVERYONE, NULL,
-	    0);
+	row.selector = tables_selector(p->type, SIDE_WIDE, NARROW_ADDRESS, 0);
 	if (is_narrow(sender) && breadth(sender) <= breadth(rcpt))
-		row.hash = tables_selector(p->type, SIDE_SENDER, sender->kind,
-		    sender->text, sender->gid);
+		row.selector = selector_of(t, p->type, SIDE_SENDER, sender);
 	else if (is_narrow(rcpt))
-		row.hash = tables_selector(p->type, SIDE_RCPT, rcpt->kind,
-		    rcpt->text, rcpt->gid);
+		row.selector = selector_of(t, p->type, SIDE_RCPT, rcpt);
 	t->index = xgrow(t->index, &t->index_cap, t->index_n + 1,
 	    sizeof(*t->index));
 	t->index[t->index_n++] = row;
 }
 
 static int
-by_hash(const void *a, const void *b)
+by_selector(const void *a, const void *b)
 {
 	const struct index_row *x = a, *y = b;
 
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
+	if (x->selector != y->selector)
+		return x->selector < y->selector ? -1 : 1;
 	if (x->policy != y->policy)
 		return x->policy < y->policy ? -1 : 1;
 	return (int)x->reverse - (int)y->reverse;
@@ -301,25 +308,6 @@ tables_index_policies(struct tables *t, struct diag *why)
 		    p->to.kind == TARGET_ATTRIBUTE;
 	}
 	if (t->index_n > 1)
-		qsort(t->index, t->index_n, sizeof(*t->index), by_hash);
+		qsort(t->index, t->index_n, sizeof(*t->index), by_selector);
 	return 0;
-}
-
-const struct index_row *
-tables_index(const struct tables *t, uint64_t hash, size_t *n)
-{
-	size_t lo = 0, hi = t->index_n, end;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->index[mid].hash < hash)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (end = lo; end < t->index_n && t->index[end].hash == hash; end++)
-		continue;
-	*n = end - lo;
-	return *n == 0 ? NULL : &t->index[lo];
 }

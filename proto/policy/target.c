@@ -46,14 +46,20 @@ void
 match_begin(struct judging *j)
 {
 	size_t words = (j->t->groups_n + 63) / 64, i, s;
+	size_t slots = match_slot(WHO_HEADER, (uint8_t)j->env->headers_n);
 
+	tables_hash_addr(&j->env->rcpt, &j->t->depths, &j->rcpt_hash);
+	tables_hash_addr(&j->env->sender, &j->t->depths, &j->sender_hash);
+	if (j->env->has_primary)
+		tables_hash_addr(&j->env->primary, &j->t->depths,
+		    &j->primary_hash);
 	for (i = 0; i < j->env->headers_n; i++)
 		j->header_internal[i] = tables_internal(j->t,
 		    addr_domain(&j->env->headers[i])) != NULL;
-	memset(j->entry, 0, sizeof(j->entry));
-	memset(j->directory, 0, sizeof(j->directory));
-	memset(j->user, 0, sizeof(j->user));
-	memset(j->asked, 0, sizeof(j->asked));
+	memset(j->entry, 0, slots * sizeof(j->entry[0]));
+	memset(j->directory, 0, slots * sizeof(j->directory[0]));
+	memset(j->user, 0, slots * sizeof(j->user[0]));
+	memset(j->asked, 0, slots * sizeof(j->asked[0]));
 	for (s = 0; s < REACHED_SIDES; s++)
 		memset(j->reached[s], 0, words * sizeof(uint64_t));
 	for (i = j->keys->n; i-- > 0;) {

@@ -100,9 +100,14 @@ want_headers(struct want *w, const struct tables *t, struct envelope *env)
 static void
 want_rcpt(struct want *w, const struct tables *t, struct envelope *env)
 {
-	env->has_rcpt_base = tables_internal(t, addr_domain(&env->rcpt)) !=
-	    NULL && addr_strip_extension(&env->rcpt, t->settings.delimiters,
-	    &env->rcpt_base);
+	const struct domain_row *row = tables_internal(t,
+	    addr_domain(&env->rcpt));
+
+	env->rcpt_internal = row != NULL;
+	env->rcpt_validation = row == NULL ? VALIDATE_DEFAULT :
+	    row->validation;
+	env->has_rcpt_base = row != NULL && addr_strip_extension(&env->rcpt,
+	    t->settings.delimiters, &env->rcpt_base);
 	add_text(w, RECORD_ALIAS, WHO_RCPT, 0, &env->rcpt);
 	add_text(w, RECORD_DIRECTORY, WHO_RCPT, 0, &env->rcpt);
 	add_entries(w, t, &env->rcpt, WHO_RCPT, 0, true);
@@ -119,6 +124,8 @@ want_first(const struct tables *t, struct envelope *env, struct want *w)
 	w->n = 0;
 	w->over = false;
 	env->has_primary = env->has_sender_base = env->has_rcpt_base = false;
+	env->rcpt_internal = env->sender_internal = false;
+	env->rcpt_validation = VALIDATE_DEFAULT;
 	env->user = NULL;
 	if (env->sender_bad || env->rcpt_bad)
 		return 0;
@@ -129,8 +136,10 @@ want_first(const struct tables *t, struct envelope *env, struct want *w)
 	if (t->has_attributes && env->sender.kind == ADDR_MAILBOX)
 		add_text(w, RECORD_DIRECTORY, WHO_SENDER, 0, &env->sender);
 	/* Only external senders match without their extension. */
+	env->sender_internal = tables_internal(t,
+	    addr_domain(&env->sender)) != NULL;
 	env->has_sender_base = env->sender.kind == ADDR_MAILBOX &&
-	    tables_internal(t, addr_domain(&env->sender)) == NULL &&
+	    !env->sender_internal &&
 	    addr_strip_extension(&env->sender, t->settings.delimiters,
 	    &env->sender_base);
 	if (env->has_sender_base)

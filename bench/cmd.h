@@ -51,6 +51,8 @@ int cmd_null(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_fronts(int argc, char **argv);
 int cmd_decide(int argc, char **argv);
+int cmd_document(int argc, char **argv);
+int cmd_stall(int argc, char **argv);
 
 /*
  * Read the settings of a command; *status is its exit status when it has

@@ -22,6 +22,9 @@ static const struct command {
 	{ "null", cmd_null, "be a policy server that decides nothing" },
 	{ "compare", cmd_compare, "load on several servers in rotation" },
 	{ "fronts", cmd_fronts, "a node against null servers, all of it" },
+	{ "document", cmd_document, "write the standard set for a "
+	    "controller" },
+	{ "stall", cmd_stall, "latency over time while the policy changes" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

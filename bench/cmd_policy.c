@@ -10,6 +10,7 @@
 #include "bench/cmd.h"
 #include "bench/compare.h"
 #include "bench/null.h"
+#include "bench/targets.h"
 #include "proto/base/err.h"
 
 struct policy_conf {
@@ -100,30 +101,6 @@ fill(const struct policy_conf *c, const struct set *s, struct load_conf *out)
 	    .directory = c->directory, .set = s };
 }
 
-/* "a=unix:/x#12,b=..." into out; how many, or ERR_INVAL.  text is cut up. */
-static int
-parse_targets(char *text, struct compare_target *out, struct diag *why)
-{
-	char *save = NULL, *p, *at;
-	int n = 0;
-
-	for (p = strtok_r(text, ",", &save); p != NULL;
-	    p = strtok_r(NULL, ",", &save)) {
-		if ((at = strchr(p, '=')) == NULL || n == COMPARE_MAX)
-			return diag_set(why, ERR_INVAL, "\"%s\" is not NAME="
-			    "ADDRESS[#PID], or one too many", p);
-		snprintf(out[n].name, sizeof(out[n].name), "%.*s",
-		    (int)(at - p), p);
-		out[n].address = at + 1;
-		if ((at = strrchr(at, '#')) != NULL) {
-			*at = '\0';
-			out[n].pid = atoi(at + 1);
-		}
-		n++;
-	}
-	return n > 0 ? n : diag_set(why, ERR_INVAL, "no target");
-}
-
 static int
 run(const struct conf_program *p, struct policy_conf *c, int rounds,
     const char *command)
@@ -140,7 +117,7 @@ run(const struct conf_program *p, struct policy_conf *c, int rounds,
 	if ((rc = cmd_set(&c->common, &set)) < 0)
 		return cmd_failed(p, rc, &why);
 	fill(c, &set, &load);
-	n = parse_targets(c->targets == NULL ? c->target : c->targets, target,
+	n = targets_parse(c->targets == NULL ? c->target : c->targets, target,
 	    &why);
 	rc = n < 0 ? n : compare_run(&load, target, (size_t)n,
 	    (unsigned)rounds, res, &why);

@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 bench=$(realpath "${BUILD:-build}")/postern-bench
 
 case ${1:-} in
-short) scale=0.1 tenth=0.01 rounds=5 time=500ms cases=short ;;
-full) scale=1 tenth=0.1 rounds=9 time=2s cases=all ;;
+short) scale=0.1 tenth=0.01 rounds=5 time=500ms cases=short stall=0.02 ;;
+full) scale=1 tenth=0.1 rounds=9 time=2s cases=all stall=0.1 ;;
 *)
 	echo "usage: bench/run.sh short | full" >&2
 	exit 2
@@ -46,4 +46,15 @@ step "decision, 100 policies" decide --scale "$scale" --policies 100 \
     --dir "$dir/few" --rounds "$rounds" --mix miss
 step "fronts" fronts --scale "$scale" --dir "$dir/whole" \
     --rounds "$rounds" --time "$time" --cases "$cases"
+
+# script TITLE COMMAND...: the same for a script beside this one
+script() {
+	printf '\n== %s: %s\n' "$1" "${*:2}"
+	"${@:2}" || failed=1
+}
+script "latency while the policy changes" bench/stall.sh "$stall"
+script "through Postfix" bench/smtp.sh "$dir/whole" "$scale" \
+    --rounds "$rounds" --time 1s
+script "through Postfix, ten recipients" bench/smtp.sh "$dir/whole" \
+    "$scale" --rounds "$rounds" --time 1s --recipients 10
 exit "$failed"

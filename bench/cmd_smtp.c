@@ -1,0 +1,127 @@
+/*
+ * cmd_smtp.c - "smtp": recipients a second through mail servers that somebody
+ * else started (smtp.sh does), in rotation.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/cmd.h"
+#include "bench/smtp_load.h"
+#include "bench/targets.h"
+#include "proto/base/err.h"
+
+struct smtp_conf {
+	struct cmd_common common;
+	char *targets;
+	int64_t connections, recipients, rounds;
+	uint64_t ms;
+};
+
+#define AT(m) offsetof(struct smtp_conf, m)
+static const struct conf_option options[] = {
+	CMD_COMMON,
+	{ .name = "targets", .type = CONF_TEXT, .offset = AT(targets),
+	    .help = "NAME=HOST:PORT[#PID], several with commas; ratios are "
+	    "to the first" },
+	{ .name = "connections", .type = CONF_INT, .min = 1, .max = 1000,
+	    .offset = AT(connections), .def = "16", .help = "at once" },
+	{ .name = "recipients", .type = CONF_INT, .min = 1, .max = 100,
+	    .offset = AT(recipients), .def = "1",
+	    .help = "of one transaction" },
+	{ .name = "rounds", .type = CONF_INT, .min = 1, .max = SAMPLES_MAX,
+	    .offset = AT(rounds), .def = "5", .help = "of all of them" },
+	{ .name = "time", .type = CONF_MS, .min = 100, .max = 3600000,
+	    .offset = AT(ms), .def = "2s", .help = "of one run" },
+	{ .name = NULL }
+};
+
+static const struct conf_program program = {
+	.name = "postern-bench smtp", .options = options,
+	.summary = "Recipients a second through mail servers.",
+};
+
+struct smtp_samples {
+	struct samples per_second, p50, p99, cpu, ratio;
+	uint64_t recipients, refused;
+};
+
+static void
+report_target(struct report *r, const struct smtp_conf *c, const char *name,
+    const struct smtp_samples *s)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%d connections, %d recipients",
+	    (int)c->connections, (int)c->recipients);
+	report_row(r, "smtp", json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
+	    "s:I, s:I}", "load", what, "server", name, "rcpt/s",
+	    report_number(samples_median(&s->per_second)), "x rcpt/s",
+	    report_spread(&s->ratio), "p50 us", report_number(samples_median(
+	    &s->p50)), "p99 us", report_number(samples_median(&s->p99)),
+	    "cpu us of backend", report_spread(&s->cpu), "recipients",
+	    (json_int_t)s->recipients, "refused", (json_int_t)s->refused));
+}
+
+static int
+run(struct smtp_conf *c, struct report *r, struct diag *why)
+{
+	struct compare_target t[COMPARE_MAX] = { { .pid = 0 } };
+	struct smtp_samples s[COMPARE_MAX];
+	struct smtp_load load = { .connections = (unsigned)c->connections,
+	    .recipients = (unsigned)c->recipients,
+	    .seconds = (double)c->ms / 1000 };
+	struct smtp_result res;
+	struct set set;
+	double first = 1;
+	int64_t round;
+	int n, i, rc;
+
+	memset(s, 0, sizeof(s));
+	if (c->targets == NULL)
+		return diag_set(why, ERR_INVAL, "--targets is needed");
+	if ((rc = cmd_set(&c->common, &set)) < 0 ||
+	    (n = rc = targets_parse(c->targets, t, why)) < 0)
+		return rc;
+	load.set = &set;
+	for (round = 0; round < c->rounds; round++) {
+		for (i = 0; i < n; i++) {
+			load.target = t[i].address;
+			load.pid = t[i].pid;
+			if ((rc = smtp_load_run(&load, &res, why)) < 0)
+				return rc;
+			load.first += (uint64_t)1 << 24;
+			if (i == 0)
+				first = res.per_second;
+			samples_add(&s[i].per_second, res.per_second);
+			samples_add(&s[i].p50, res.p50_us);
+			samples_add(&s[i].p99, res.p99_us);
+			samples_add(&s[i].cpu, res.cpu_us);
+			samples_add(&s[i].ratio, res.per_second / first);
+			s[i].recipients += res.recipients;
+			s[i].refused += res.refused;
+		}
+	}
+	for (i = 0; i < n; i++)
+		report_target(r, c, t[i].name, &s[i]);
+	return 0;
+}
+
+int
+cmd_smtp(int argc, char **argv)
+{
+	struct smtp_conf c = { .targets = NULL };
+	struct diag why = { "" };
+	struct report *r;
+	int status, rc;
+
+	if (!cmd_load(&program, &c, argc, argv, &status))
+		return status;
+	r = report_new((enum report_form)c.common.output, "smtp");
+	rc = run(&c, r, &why);
+	if (rc == 0)
+		report_end(r);
+	report_free(&r);
+	conf_fini(&program, &c);
+	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+}

@@ -52,6 +52,7 @@ int cmd_compare(int argc, char **argv);
 int cmd_fronts(int argc, char **argv);
 int cmd_decide(int argc, char **argv);
 int cmd_document(int argc, char **argv);
+int cmd_fleet(int argc, char **argv);
 int cmd_smtp(int argc, char **argv);
 int cmd_stall(int argc, char **argv);
 

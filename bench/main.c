@@ -24,6 +24,7 @@ static const struct command {
 	{ "fronts", cmd_fronts, "a node against null servers, all of it" },
 	{ "document", cmd_document, "write the standard set for a "
 	    "controller" },
+	{ "fleet", cmd_fleet, "changes and snapshots to many nodes" },
 	{ "smtp", cmd_smtp, "recipients a second through mail servers" },
 	{ "stall", cmd_stall, "latency over time while the policy changes" },
 };

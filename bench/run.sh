@@ -11,8 +11,10 @@ cd "$(dirname "$0")/.."
 bench=$(realpath "${BUILD:-build}")/postern-bench
 
 case ${1:-} in
-short) scale=0.1 tenth=0.01 rounds=5 time=500ms cases=short stall=0.02 ;;
-full) scale=1 tenth=0.1 rounds=9 time=2s cases=all stall=0.1 ;;
+short) scale=0.1 tenth=0.01 rounds=5 time=500ms cases=short stall=0.02
+	nodes=200 fleet_rounds=3 ;;
+full) scale=1 tenth=0.1 rounds=9 time=2s cases=all stall=0.1
+	nodes=1000 fleet_rounds=5 ;;
 *)
 	echo "usage: bench/run.sh short | full" >&2
 	exit 2
@@ -46,6 +48,7 @@ step "decision, 100 policies" decide --scale "$scale" --policies 100 \
     --dir "$dir/few" --rounds "$rounds" --mix miss
 step "fronts" fronts --scale "$scale" --dir "$dir/whole" \
     --rounds "$rounds" --time "$time" --cases "$cases"
+step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds"
 
 # script TITLE COMMAND...: the same for a script beside this one
 script() {

@@ -8,6 +8,7 @@ Q := $(if $(filter 1,$(V)),,@)
 JOBS ?= 2
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
+SOAK_SECONDS ?= 1800
 
 # --- flags ------------------------------------------------------------------
 
@@ -210,8 +211,9 @@ bench: all $(BENCH)		## measure, the short way
 bench-full: all $(BENCH)	## measure at full size
 	$(Q)BUILD=$(BUILD) bench/run.sh full
 
-soak: all $(BENCH)		## run under load until stopped
-	$(Q)$(if $(BENCH),$(BENCH) --soak,echo "bench/ has no sources" >&2; false)
+soak: all			## kill a fleet 500 times, for SOAK_SECONDS
+	$(Q)KILLS=500 SOAK_SECONDS=$(SOAK_SECONDS) BUILD=$(BUILD) \
+	    bash tests/system/50_chaos.sh
 
 demo: deps			## a controller, nodes and a mail server to try
 	$(Q)deploy/demo/run.sh

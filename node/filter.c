@@ -9,7 +9,7 @@
  * A saved filter is the memory as it is, in this machine's byte order, for
  * it never leaves its folder:
  *
- *	8 "PFILTER1", 32 name, 16 unused, u64 blocks, u64 keys, 56 zeros,
+ *	8 "PFILTER2", 32 name, 16 unused, u64 blocks, u64 keys, 56 zeros,
  *	32 bytes a block, 32 BLAKE2b-256 of all before, keyed by the secret
  */
 #include "node/filter.h"
@@ -34,7 +34,7 @@
 #define BLOCKS_MAX ((uint64_t)1 << 28)		/* 8 GiB */
 #define NH_WORDS (FILTER_KEY_MAX / sizeof(uint64_t))
 
-static const char magic[8] = "PFILTER1";
+static const char magic[8] = "PFILTER2";
 
 struct head {
 	char magic[8];
@@ -112,23 +112,52 @@ mix(uint64_t x)
 	return x ^ x >> 32;
 }
 
+static inline uint64_t
+load_64(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* Fewer than 8 bytes as a number of their own for each length. */
+static uint64_t
+load_short(const uint8_t *p, size_t len)
+{
+	uint64_t w = 0;
+
+	while (len-- > 0)
+		w = w << 8 | p[len];
+	return w;
+}
+
+/* The end of a key may be read as words that overlap those before: for one
+ * length, which is mixed in, each byte still has a place. */
 uint64_t
 filter_hash(const struct filter *f, const void *key, size_t len)
 {
 	const uint8_t *p = key;
 	const uint64_t *k = f->nh;
 	unsigned __int128 sum = 0;
-	uint64_t w[2];
+	uint64_t a, b;
 	size_t left = len > FILTER_KEY_MAX ? FILTER_KEY_MAX : len;
 
-	for (; left >= sizeof(w); left -= sizeof(w), p += sizeof(w), k += 2) {
-		memcpy(w, p, sizeof(w));
-		sum += (unsigned __int128)(w[0] + k[0]) * (w[1] + k[1]);
-	}
+	for (; left >= 16; left -= 16, p += 16, k += 2)
+		sum += (unsigned __int128)(load_64(p) + k[0]) *
+		    (load_64(p + 8) + k[1]);
 	if (left > 0) {
-		w[0] = w[1] = 0;
-		memcpy(w, p, left);
-		sum += (unsigned __int128)(w[0] + k[0]) * (w[1] + k[1]);
+		if (len >= 16) {
+			a = load_64(p + left - 16);
+			b = load_64(p + left - 8);
+		} else if (left >= 8) {
+			a = load_64(p);
+			b = load_64(p + left - 8);
+		} else {
+			a = load_short(p, left);
+			b = 0;
+		}
+		sum += (unsigned __int128)(a + k[0]) * (b + k[1]);
 	}
 	return mix((uint64_t)sum ^ mix((uint64_t)(sum >> 64) +
 	    f->nh[NH_WORDS] + len));

@@ -14,7 +14,6 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
-#include "proto/base/err.h"
 
 #define LINE_MAX_BYTES 8192
 
@@ -25,7 +24,6 @@ static struct {
 } sink = { "postern", LOG_TEXT, LOG_INFO };
 
 static const char *const levels[] = { "error", "warning", "info", "debug" };
-static const char *const formats[] = { "text", "logfmt", "json" };
 
 void
 log_setup(const char *name, enum log_format format, enum log_level level)
@@ -33,34 +31,6 @@ log_setup(const char *name, enum log_format format, enum log_level level)
 	snprintf(sink.name, sizeof(sink.name), "%s", name);
 	sink.format = format;
 	sink.level = level;
-}
-
-int
-log_format_parse(const char *text, enum log_format *out)
-{
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		if (strcmp(text, formats[i]) == 0) {
-			*out = (enum log_format)i;
-			return 0;
-		}
-	}
-	return ERR_INVAL;
-}
-
-int
-log_level_parse(const char *text, enum log_level *out)
-{
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		if (strcmp(text, levels[i]) == 0) {
-			*out = (enum log_level)i;
-			return 0;
-		}
-	}
-	return ERR_INVAL;
 }
 
 /*

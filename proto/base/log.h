@@ -38,12 +38,6 @@ struct log_field {
 void log_setup(const char *name, enum log_format format,
     enum log_level level);
 
-/* Read "text", "logfmt", "json"; 0 or ERR_INVAL. */
-int log_format_parse(const char *text, enum log_format *out);
-
-/* Read "error", "warning", "info", "debug"; 0 or ERR_INVAL. */
-int log_level_parse(const char *text, enum log_level *out);
-
 /* Write one line; use the macros below. */
 void log_write(enum log_level level, const char *event,
     const struct log_field *fields);

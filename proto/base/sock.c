@@ -112,17 +112,6 @@ sock_client_id(const uint8_t pub[SOCK_KEY_LEN], uint8_t id[SOCK_ID_LEN])
 	id[0] |= 1;
 }
 
-const char *
-sock_library_version(void)
-{
-	static _Thread_local char text[32];
-	int major, minor, patch;
-
-	zmq_version(&major, &minor, &patch);
-	snprintf(text, sizeof(text), "%d.%d.%d", major, minor, patch);
-	return text;
-}
-
 /* 4.3.4 is the first without the faults we know of before a handshake. */
 static int
 check_library(struct diag *why)

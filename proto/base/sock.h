@@ -100,8 +100,4 @@ struct sock_poll {
 /* Wait up to timeout_ms for any; 0, or ERR_IO.  EINTR counts as ready none. */
 int sock_poll(struct sock_poll *items, size_t n, int timeout_ms);
 
-/* "4.3.4", borrowed; one older than that makes sock_serve() and
- * sock_connect() fail with ERR_VERSION. */
-const char *sock_library_version(void);
-
 #endif

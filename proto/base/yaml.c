@@ -7,7 +7,6 @@
 #include "proto/base/yaml.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -385,22 +384,4 @@ yaml_bool(const struct yaml *y, bool *out)
 		return ERR_INVAL;
 	*out = strcmp(y->text, "true") == 0;
 	return *out || strcmp(y->text, "false") == 0 ? 0 : ERR_INVAL;
-}
-
-int
-yaml_int(const struct yaml *y, int64_t min, int64_t max, int64_t *out)
-{
-	char *end;
-	long long v;
-
-	if (y->type != YAML_SCALAR || y->quoted ||
-	    isspace((unsigned char)y->text[0]))
-		return ERR_INVAL;
-	errno = 0;
-	v = strtoll(y->text, &end, 10);
-	if (errno != 0 || end == y->text || *end != '\0' || v < min ||
-	    v > max)
-		return ERR_INVAL;
-	*out = v;
-	return 0;
 }

@@ -41,11 +41,8 @@ void yaml_tree_free(struct yaml **y);
 /* The value of key in a map, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, const char *key);
 
-/*
- * Read an unquoted true/false (yes/no/on/off are read as text by us and
- * refused here); an integer in [min, max].  0 or ERR_INVAL.
- */
+/* Read an unquoted true/false (yes/no/on/off are read as text by us and
+ * refused here).  0 or ERR_INVAL. */
 int yaml_bool(const struct yaml *y, bool *out);
-int yaml_int(const struct yaml *y, int64_t min, int64_t max, int64_t *out);
 
 #endif

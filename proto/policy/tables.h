@@ -31,8 +31,6 @@ const struct settings *tables_settings(const struct tables *t);
 size_t tables_policies_n(const struct tables *t);
 /* By id, or NULL. */
 const struct policy *tables_policy(const struct tables *t, const char *id);
-/* The name of a group, or NULL. */
-const char *tables_group_name(const struct tables *t, uint64_t gid);
 /*
  * How target group holds what `direct` holds: the names from direct up to
  * target (at most max, direct first) into path.  Returns how many, 0 if

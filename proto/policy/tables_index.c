@@ -42,14 +42,6 @@ tables_group(const struct tables *t, uint64_t gid)
 	    t->groups_n, sizeof(want), by_gid);
 }
 
-const char *
-tables_group_name(const struct tables *t, uint64_t gid)
-{
-	const struct group_row *g = tables_group(t, gid);
-
-	return g == NULL ? NULL : g->name;
-}
-
 bool
 tables_is_above(const struct tables *t, uint64_t direct, uint64_t target)
 {

@@ -189,15 +189,6 @@ nack_name(enum nack n)
 	return (unsigned)n <= NACK_LAST ? names[n] : "unknown";
 }
 
-const char *
-ack_state_name(enum ack_state s)
-{
-	static const char *const names[] = { "current", "stale",
-	    "repairing", "held" };
-
-	return (unsigned)s <= ACK_STATE_LAST ? names[s] : "unknown";
-}
-
 void
 chunk_req_encode(const struct chunk_req *in, struct buf *out)
 {

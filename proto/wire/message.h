@@ -73,8 +73,6 @@ enum ack_state {
 				 * until the head moves */
 	ACK_STATE_LAST = ACK_HELD
 };
-/* "current", "stale", ... */
-const char *ack_state_name(enum ack_state s);
 
 struct hello {
 	/* the lowest and the highest that it reads and runs */

@@ -179,25 +179,6 @@ level_below_the_chosen_is_silent(void **state)
 	assert_non_null(strstr(got, "level=error program=t event=e\n"));
 }
 
-static void
-names_of_formats_and_levels_are_read(void **state)
-{
-	enum log_format f;
-	enum log_level l;
-
-	(void)state;
-	assert_int_equal(log_format_parse("logfmt", &f), 0);
-	assert_int_equal(f, LOG_LOGFMT);
-	assert_int_equal(log_format_parse("json", &f), 0);
-	assert_int_equal(f, LOG_JSON);
-	assert_int_equal(log_format_parse("xml", &f), ERR_INVAL);
-	assert_int_equal(log_level_parse("debug", &l), 0);
-	assert_int_equal(l, LOG_DEBUG);
-	assert_int_equal(log_level_parse("error", &l), 0);
-	assert_int_equal(l, LOG_ERROR);
-	assert_int_equal(log_level_parse("Error", &l), ERR_INVAL);
-}
-
 int
 main(void)
 {
@@ -207,7 +188,6 @@ main(void)
 		cmocka_unit_test(json_line_is_read_back_by_a_parser),
 		cmocka_unit_test(line_over_the_limit_loses_fields_not_its_form),
 		cmocka_unit_test(level_below_the_chosen_is_silent),
-		cmocka_unit_test(names_of_formats_and_levels_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

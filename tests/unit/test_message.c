@@ -371,12 +371,7 @@ names_of_refusals_and_states_are_all_there(void **state)
 	(void)state;
 	for (i = NACK_NONE; i <= NACK_LAST; i++)
 		assert_string_not_equal(nack_name((enum nack)i), "unknown");
-	for (i = ACK_CURRENT; i <= ACK_STATE_LAST; i++)
-		assert_string_not_equal(ack_state_name((enum ack_state)i),
-		    "unknown");
 	assert_string_equal(nack_name(NACK_CRASH), "crash");
-	assert_string_equal(ack_state_name(ACK_STALE), "stale");
-	assert_string_equal(ack_state_name((enum ack_state)99), "unknown");
 	assert_string_equal(nack_name(NACK_ROLLBACK), "rollback");
 	assert_string_equal(nack_name((enum nack)99), "unknown");
 }

@@ -286,31 +286,6 @@ bool_is_only_true_and_false(void **state)
 	}
 }
 
-static void
-int_is_a_whole_number_within_its_bounds(void **state)
-{
-	static const struct { const char *in; int rc; int64_t want; }
-	cases[] = {
-		{ "0", 0, 0 }, { "-5", 0, -5 }, { "100", 0, 100 },
-		{ "101", ERR_INVAL, 0 }, { "-6", ERR_INVAL, 0 },
-		{ "1.0", ERR_INVAL, 0 }, { "0x10", ERR_INVAL, 0 },
-		{ "1e1", ERR_INVAL, 0 }, { "'5'", ERR_INVAL, 0 },
-		{ "5x", ERR_INVAL, 0 }, { "[]", ERR_INVAL, 0 },
-		{ "99999999999999999999", ERR_INVAL, 0 },
-	};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < N(cases); i++) {
-		struct yaml *y = good(cases[i].in);
-		int64_t got = 0;
-
-		assert_int_equal(yaml_int(y, -5, 100, &got), cases[i].rc);
-		assert_true(got == cases[i].want);
-		yaml_tree_free(&y);
-	}
-}
-
 int
 main(void)
 {
@@ -327,7 +302,6 @@ main(void)
 		cmocka_unit_test(
 		    map_of_many_keys_keeps_each_and_finds_the_twin),
 		cmocka_unit_test(bool_is_only_true_and_false),
-		cmocka_unit_test(int_is_a_whole_number_within_its_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

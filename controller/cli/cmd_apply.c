@@ -18,7 +18,8 @@ static const char apply_help[] =
 "Brings the policy to what the documents say.  Only what an earlier apply of\n"
 "the same set made is deleted.\n\n"
 "  --set NAME         the set that these documents are; \"default\"\n"
-"  --dry-run          print what would change; 1 if anything would\n"
+"  --dry-run          print what would change, and on which nodes; 1 if\n"
+"                     anything would\n"
 "  --take-over        adopt what another manager holds\n"
 "  --prune-limit N    allow up to N deletions\n"
 "  --accept-directory-loss N  addresses of a directory that validates\n"
@@ -33,6 +34,7 @@ static const char diff_help[] =
 "usage: postern diff -f FILE|DIR|- [-f ...] [--set NAME]\n\n"
 "Prints what apply would change; exit status 1 if anything would.\n";
 
+#define NODES_SHOWN 20	/* by name; all are counted */
 #define DIFF_FLAGS " file= set= take-over prune-limit= " \
 	"accept-directory-loss= accept-list-loss leave-behind "
 
@@ -88,6 +90,38 @@ print_unable(const json_t *list)
 		    text_of(node, "reads"));
 }
 
+/* The ids of the nodes that a change would go to, into the answer. */
+static int
+put_nodes(const struct flags *f, json_t *answer)
+{
+	json_t *nodes = NULL, *ids = json_array(), *n;
+	size_t i;
+	int rc = client_call(f, "GET", "/v1/nodes", NULL, &nodes);
+
+	json_array_foreach(json_object_get(nodes, "nodes"), i, n)
+		json_array_append(ids, json_object_get(n, "id"));
+	json_object_set_new(answer, "nodes", ids);
+	json_decref(nodes);
+	return rc;
+}
+
+static void
+print_nodes(const json_t *answer)
+{
+	const json_t *ids = json_object_get(answer, "nodes"), *id;
+	size_t n = json_array_size(ids), i;
+
+	if (ids == NULL || !json_is_true(json_object_get(answer, "changed")))
+		return;
+	printf("%zu node%s would take it", n, n == 1 ? "" : "s");
+	json_array_foreach(ids, i, id) {
+		if (i == NODES_SHOWN)
+			break;
+		printf("%s %s", i == 0 ? ":" : ",", json_string_value(id));
+	}
+	puts(n > NODES_SHOWN ? ", .." : "");
+}
+
 static int
 apply_documents(const struct flags *f, bool dry)
 {
@@ -104,16 +138,21 @@ apply_documents(const struct flags *f, bool dry)
 	json_decref(body);
 	if (rc != CLI_OK)
 		return rc;
+	if (flag(f, "dry-run") != NULL)
+		rc = put_nodes(f, answer);
 	changed = json_is_true(json_object_get(answer, "changed"));
 	version = (uint64_t)json_integer_value(json_object_get(answer,
 	    "version"));
 	if (!output_whole(f, answer)) {
 		if (dry)
 			fputs(text_of(answer, "summary"), stdout);
+		print_nodes(answer);
 		print_findings(json_object_get(answer, "findings"), stderr);
 		print_unable(json_object_get(answer, "unable"));
 	}
 	json_decref(answer);
+	if (rc != CLI_OK)
+		return rc;
 	if (dry)
 		return changed ? CLI_DIFFERS : CLI_OK;
 	return wait_nodes(f, version);

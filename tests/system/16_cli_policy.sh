@@ -136,3 +136,10 @@ expect rm_asks_2 2 "$postern" policy rm one
 expect rm_reads_its_input 0 bash -c \
     "echo one | '$postern' policy rm - --yes"
 expect rm_did_it_3 3 "$postern" policy show one
+
+# --- what an apply would do, and where
+sed 's/known.example/other.example/' "$dir/known.yaml" >"$dir/next.yaml"
+expect apply_dry_run_is_1 1 "$postern" apply --set next -f "$dir/next.yaml" \
+    --dry-run
+says dry_run_shows_the_change out "+ domain other.example"
+says dry_run_names_the_nodes out "1 node would take it: ${node_id[0]}"

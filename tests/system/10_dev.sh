@@ -49,7 +49,7 @@ PY
 holds each_node_is_ready curl -fsS "${node_health[0]}/readyz" \
     "${node_health[1]}/readyz"
 holds nobody_else_reads_a_file [ -z "$(find "$dev_dir" -type f -perm /077 \
-    ! -name ready.json ! -name health)" ]
+    ! -name ready.json ! -name health ! -name root.pub)" ]
 holds the_programs_are_seen [ "$(programs_of "$dev_dir" | wc -l)" = 3 ]
 expect sigint_ends_with_0 0 stop "$dev_pid" INT
 holds sigint_leaves_no_process none_of "$dev_dir"

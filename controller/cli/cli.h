@@ -10,8 +10,6 @@ enum cli_exit {
 	CLI_INVALID = 7, CLI_PARTIAL = 8
 };
 
-#define CLI_VERSION "0.1.0"
-
 struct cli_command {
 	const char *name;
 	int (*run)(int argc, char **argv);	/* argv[0] is the name */

@@ -11,6 +11,7 @@
 #include "controller/cli/online.h"
 #include "controller/cli/output.h"
 #include "proto/base/clock.h"
+#include "proto/base/conf.h"
 
 #define CLOCK_OFF_US ((int64_t)5000000)
 #define SPOOL_MANY 10000
@@ -47,7 +48,7 @@ check_controller(const json_t *status, json_t *list)
 	const char *version = text_of(status, "controller");
 	int64_t there, off;
 
-	say(list, "controller", strcmp(version, CLI_VERSION) == 0 ? NULL :
+	say(list, "controller", strcmp(version, conf_version()) == 0 ? NULL :
 	    "use the command line of the controller's version", "version %s, "
 	    "up since %s", version, text_of(status, "since"));
 	if (clock_parse(text_of(status, "time"), &there) < 0)

@@ -6,6 +6,7 @@
 
 #include "controller/cli/cli.h"
 #include "controller/cli/online.h"
+#include "proto/base/conf.h"
 #include "proto/base/err.h"
 #include "proto/base/near.h"
 
@@ -14,7 +15,7 @@ cmd_version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	puts("postern " CLI_VERSION);
+	printf("postern %s\n", conf_version());
 	return CLI_OK;
 }
 

@@ -9,8 +9,8 @@
 
 #include "proto/base/err.h"
 
-static const struct { const char *name; size_t at; } fields[] = {
-#define FIELD(f) { #f, offsetof(struct policy_request, f) }
+static const struct { const char *name; size_t len, at; } fields[] = {
+#define FIELD(f) { #f, sizeof(#f) - 1, offsetof(struct policy_request, f) }
 	FIELD(request), FIELD(protocol_state), FIELD(sender),
 	FIELD(recipient), FIELD(client_address), FIELD(client_name),
 	FIELD(reverse_client_name), FIELD(helo_name), FIELD(instance),
@@ -40,7 +40,7 @@ field_of(struct policy_request *out, const char *name, size_t len)
 	size_t i;
 
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (strlen(fields[i].name) == len &&
+		if (fields[i].len == len && fields[i].name[0] == name[0] &&
 		    memcmp(fields[i].name, name, len) == 0)
 			return (void *)((char *)out + fields[i].at);
 	}
@@ -54,9 +54,6 @@ read_line(const char *line, size_t len, struct policy_request *out,
 	const char *eq = memchr(line, '=', len);
 	struct value *v, got;
 
-	if (memchr(line, 0, len) != NULL || memchr(line, '\r', len) != NULL)
-		return diag_set(why, ERR_INVAL,
-		    "a line holds a NUL or carriage return");
 	if (eq == NULL || eq == line)
 		return diag_set(why, ERR_INVAL, "a line is not name=value");
 	v = field_of(out, line, (size_t)(eq - line));
@@ -94,6 +91,9 @@ policy_request_parse(struct policy_parser *p, const char *data, size_t len,
 		    "within %d bytes", POLICY_REQUEST_MAX);
 	if (end == 0)
 		return ERR_AGAIN;
+	if (memchr(data, 0, end) != NULL || memchr(data, '\r', end) != NULL)
+		return diag_set(why, ERR_INVAL,
+		    "a line holds a NUL or carriage return");
 	while (at < end - 1) {
 		const char *nl = memchr(data + at, '\n', end - at);
 		size_t n = (size_t)(nl - (data + at));

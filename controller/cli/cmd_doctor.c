@@ -90,6 +90,10 @@ check_policy(const json_t *status, json_t *list)
 		    "the folder was restored, and publishes nothing; a node "
 		    "has version %lld", (long long)number(status,
 		    "highest"));
+	if (json_is_true(json_object_get(key, "behind_nodes")))
+		say(list, "key", "\"postern key rotate\" makes one that they "
+		    "take", "nodes hold a newer certificate of the "
+		    "publisher's key, and refuse what is signed here");
 	if (key != NULL)
 		say(list, "key", json_is_true(json_object_get(key, "due")) ?
 		    "\"postern key rotate\" makes the next one" : NULL,
@@ -116,6 +120,10 @@ check_node(const json_t *n, json_int_t head, json_t *list)
 		say(list, id, "wait a moment; \"postern node show\" says how "
 		    "it stands", "%s, on version %lld of %lld", state,
 		    (long long)number(n, "version"), (long long)head);
+	if (json_is_false(json_object_get(n, "able")))
+		say(list, id, "upgrade it: until then \"postern apply\" asks "
+		    "for --leave-behind", "cannot take what this controller "
+		    "publishes");
 	if (number(n, "events_lost") > 0)
 		say(list, id, "give its spool more room (--spool-max), or see "
 		    "why it could not report", "lost %lld events",

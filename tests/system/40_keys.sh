@@ -80,6 +80,38 @@ expect certificate_is_taken_once 3 "$postern" key rotate \
     --certificate "$dir/certificate"
 holds nodes_take_the_certificate until_true 10 all_hold 2
 
+# one that ends: nodes go on by what they have, and say so
+"$postern" key rotate --request "$dir/request" || die "no request"
+python3 - "$dir/request" <<'PY'
+import json
+import sys
+import time
+j = json.load(open(sys.argv[1]))
+j["not_after_us"] = int((time.time() + 1.5) * 1000000)
+json.dump(j, open(sys.argv[1], "w"))
+PY
+"$postern" key sign "$dir/request" --root "$dir/root.key" \
+    >"$dir/certificate" || die "no certificate"
+expect certificate_that_ends_soon_is_taken 0 "$postern" key rotate \
+    --certificate "$dir/certificate"
+holds nodes_take_the_certificate_that_ends_soon until_true 5 all_hold 2
+expired() {
+	[ "$(value "sum(n.get('nack') == 'expired' and n['version'] > 0
+	    for n in j['nodes'])")" = 2 ]
+}
+holds nodes_say_that_it_has_ended until_true 10 expired
+same it_has_ended_says_status "$("$postern" status -o json |
+    json '[j["key"]["due"], j["key"]["days"]]')" "[true, -1]"
+holds nodes_decide_on_after_its_end refuses "$node"
+change after-its-end.example
+expect certificate_that_has_ended_is_not_taken 4 bash -c '
+	"$1" key rotate --request "$2/request" &&
+	sed -i "s/\"not_after_us\": [0-9]*/\"not_after_us\": 1/" "$2/request" &&
+	"$1" key sign "$2/request" --root "$2/root.key" >"$2/certificate" &&
+	"$1" key rotate --certificate "$2/certificate"' - "$postern" "$dir"
+"$postern" key rotate --root "$dir/root.key" || die "no rotation"
+holds a_new_certificate_mends_it until_true 20 all_hold 2
+
 # revoked: nodes go above what a thief may have told them
 v=$("$postern" status -o json | json 'j["version"]')
 expect revocation_is_asked_about 2 "$postern" key revoke

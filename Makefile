@@ -145,7 +145,7 @@ $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-tests-built: all $(UNIT) $(REPLAY)
+tests-built: all $(BENCH) $(UNIT) $(REPLAY)
 fuzzers: $(FUZZERS)
 
 # --- checks -----------------------------------------------------------------
@@ -162,7 +162,7 @@ check-unit: tests-built		## unit tests alone
 check-decide: all		## the decision's cases alone
 	$(Q)tests/lib/run.py decide
 
-check-system: all		## real programs in folders of their own
+check-system: all $(BENCH)	## real programs in folders of their own
 	$(Q)tests/lib/run.py system
 
 check-asan:			## unit, decide, corpus under ASan and UBSan

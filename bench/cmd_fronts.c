@@ -197,6 +197,7 @@ cmd_fronts(int argc, char **argv)
 	if (rc == 0)
 		report_end(f.report);
 	report_free(&f.report);
+	status = rc < 0 ? cmd_failed(&program, rc, &why) : judge(&f);
 	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : judge(&f);
+	return status;
 }

@@ -12,12 +12,13 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "bench/load_http.h"
 #include "bench/net.h"
 #include "proto/base/err.h"
 
 #define EVENTS 256
 #define SILENCE_MS 10000
-#define ANSWER_MAX 1024
+#define ANSWER_MAX 8192
 
 static const char head[] =
     "request=smtpd_access_policy\nprotocol_state=RCPT\n"
@@ -47,6 +48,8 @@ struct run {
 	struct load_result *out;
 	struct load_conn *conn;
 	int epoll;
+	bool http;			/* see load_http_target() */
+	const char *address;
 	uint64_t next, begin_ns, end_ns, slice_ns;
 	struct hist *hist, *slice;	/* all; the slice now */
 	struct load_slice *slices;
@@ -74,17 +77,34 @@ load_request(const struct load_conf *conf, uint64_t n, bool hit, char *out)
 	return (size_t)len;
 }
 
+/* A fresh connection, on which c waits. */
+static int
+dial(struct run *r, struct load_conn *c, struct diag *why)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+
+	c->fd = net_connect(r->address, 1, why);
+	if (c->fd < 0)
+		return c->fd;
+	epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev);
+	return 0;
+}
+
 static int
 ask(struct run *r, struct load_conn *c, struct diag *why)
 {
 	char text[LOAD_REQUEST_MAX];
 	uint64_t n = r->next++;
 	size_t len;
+	int rc;
 
 	c->hit = load_is_hit(r->conf, n);
-	len = load_request(r->conf, n, c->hit, text);
+	len = r->http ? load_http_request(r->conf, n, c->hit, text) :
+	    load_request(r->conf, n, c->hit, text);
 	c->len = 0;
 	c->asked_ns = stat_now_ns();
+	if (c->fd < 0 && (rc = dial(r, c, why)) < 0)
+		return rc;
 	/* One request outstanding always fits the socket's buffer. */
 	if (write(c->fd, text, len) != (ssize_t)len)
 		return diag_set(why, ERR_UNREACH, "%s: %s", r->conf->target,
@@ -111,7 +131,8 @@ static void
 count(struct run *r, struct load_conn *c)
 {
 	uint64_t now = stat_now_ns();
-	bool refused = strncmp(c->answer, "action=DUNNO\n", 13) != 0;
+	bool refused = r->http ? load_http_refused(c->answer) :
+	    strncmp(c->answer, "action=DUNNO\n", 13) != 0;
 
 	r->out->requests++;
 	r->out->refused += refused;
@@ -133,11 +154,19 @@ take(struct run *r, struct load_conn *c, bool *whole, struct diag *why)
 	*whole = false;
 	if (n < 0 && errno == EAGAIN)
 		return 0;
+	if (n == 0 && r->http && c->len > 0) {
+		close(c->fd);
+		c->fd = -1;
+		*whole = true;
+		return 0;
+	}
 	if (n <= 0)
 		return diag_set(why, ERR_UNREACH, "%s closed",
 		    r->conf->target);
 	c->len += (size_t)n;
 	c->answer[c->len] = '\0';
+	if (r->http)
+		return c->len < sizeof(c->answer) - 1 ? 0 : ERR_CORRUPT;
 	if (c->len < 2 || memcmp(c->answer + c->len - 2, "\n\n", 2) != 0)
 		return c->len < sizeof(c->answer) - 1 ? 0 : ERR_CORRUPT;
 	if (strncmp(c->answer, "action=", 7) != 0)
@@ -180,17 +209,12 @@ loop(struct run *r, struct diag *why)
 static int
 start(struct run *r, struct diag *why)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	unsigned i;
 	int rc;
 
-	for (i = 0; i < r->conf->connections; i++) {
-		ev.data.ptr = &r->conn[i];
-		rc = net_connect(r->conf->target, 1, why);
-		if (rc < 0)
+	for (i = 0; i < r->conf->connections && !r->http; i++) {
+		if ((rc = dial(r, &r->conn[i], why)) < 0)
 			return rc;
-		r->conn[i].fd = rc;
-		epoll_ctl(r->epoll, EPOLL_CTL_ADD, rc, &ev);
 	}
 	r->begin_ns = stat_now_ns();
 	r->end_ns = r->begin_ns + (uint64_t)(r->conf->seconds * 1e9);
@@ -236,6 +260,7 @@ load_run(const struct load_conf *conf, struct load_result *out,
 	memset(out, 0, sizeof(*out));
 	for (i = 0; i < conf->connections; i++)
 		r.conn[i].fd = -1;
+	r.http = load_http_target(conf->target, &r.address);
 	r.epoll = epoll_create1(EPOLL_CLOEXEC);
 	cpu = conf->pid > 0 ? stat_cpu(conf->pid) : 0;
 	client = stat_cpu(-1);

@@ -15,7 +15,7 @@
 
 /* What to send. */
 struct load_conf {
-	const char *target;	/* see net.h */
+	const char *target;	/* see net.h; or "http:HOST:PORT" */
 	pid_t pid;		/* whose CPU to count; 0: nobody's */
 	unsigned connections;
 	double seconds;

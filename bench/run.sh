@@ -60,4 +60,6 @@ script "through Postfix" bench/smtp.sh "$dir/whole" "$scale" \
     --rounds "$rounds" --time 1s
 script "through Postfix, ten recipients" bench/smtp.sh "$dir/whole" \
     "$scale" --rounds "$rounds" --time 1s --recipients 10
+script "beside rspamd" bench/peers.sh "$dir/whole" "$scale" \
+    --rounds "$rounds" --time 1s
 exit "$failed"

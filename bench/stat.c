@@ -30,14 +30,32 @@ stat_now(void)
 	return (double)stat_now_ns() / 1e9;
 }
 
-double
-stat_cpu(pid_t pid)
+static double
+cpu_of(pid_t pid)
 {
 	clockid_t clock = CLOCK_THREAD_CPUTIME_ID;
 
 	if (pid >= 0 && clock_getcpuclockid(pid, &clock) != 0)
 		return 0;
 	return (double)ns_of(clock) / 1e9;
+}
+
+double
+stat_cpu(pid_t pid)
+{
+	double sum = cpu_of(pid);
+	char path[64];
+	int child;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
+	    (int)pid);
+	if (pid <= 0 || (f = fopen(path, "r")) == NULL)
+		return sum;
+	while (fscanf(f, "%d", &child) == 1)
+		sum += cpu_of(child);
+	fclose(f);
+	return sum;
 }
 
 static long

@@ -13,8 +13,8 @@
 double stat_now(void);
 uint64_t stat_now_ns(void);
 
-/* Processor seconds of a process and its threads so far (0: this one, -1: the
- * calling thread); 0 when there is no such process. */
+/* Processor seconds of a process, its threads and its children so far (0: this
+ * one without children, -1: the calling thread); 0 when there is none. */
 double stat_cpu(pid_t pid);
 /* Kilobytes of its private memory that is no file's, and of all of it, from
  * /proc; 0 when there is no such process. */

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# 60_bench_smoke.sh - the harness works, and a node's CPU a request without a
+# hit stays within a multiple of a server that does nothing.
+#
+# The mark is 1.5 times.  It is not met yet (bench/RESULTS.md has the figure);
+# until it is, `limit` stands above what is measured, so that what makes it
+# worse is seen, and each run tells how far the mark is.  Medians of rounds in
+# rotation, CPU and not time: what else runs here moves both sides alike.
+. "$(dirname "$0")/../lib/system.sh"
+bench=$BUILD/postern-bench
+mark=1.5 limit=4.0
+set_dir=$dir/set
+
+ratio() {
+	json '[r for r in j["results"]["fronts"] if r["target"] == "node"][0]["x cpu"]' \
+	    "$dir/fronts.json" | cut -d' ' -f1
+}
+
+# fronts LIMIT: five rounds; the report is in $dir/fronts.json
+fronts() {
+	"$bench" fronts --dir "$set_dir" --cases smoke --rounds 5 \
+	    --time 400ms --max-cpu "$1" -o json >"$dir/fronts.json" \
+	    2>"$dir/err"
+}
+
+# a machine that is busy with something else gets three tries
+for _ in 1 2 3; do
+	fronts "$limit" && break
+done
+[ -s "$dir/fronts.json" ] || die "no report" "$dir/err"
+got=$(ratio)
+echo "# $got times the null server's CPU a request; the mark is $mark"
+holds cpu_a_request_is_within_"$limit"_times_null \
+    python3 -c "import sys; sys.exit(not 0 < $got <= $limit)"
+if python3 -c "import sys; sys.exit(not $got <= $mark)"; then
+	echo "# the mark is met: make it the limit"
+fi
+# the twin: the same measurement fails where it must
+expect cpu_limit_that_cannot_be_met_fails 1 "$bench" fronts \
+    --dir "$set_dir" --cases smoke --rounds 1 --time 100ms --max-cpu 0.01
+says it_says_by_how_much err "times the null server's CPU"
+holds decisions_are_what_the_set_says "$bench" decide --dir "$set_dir" \
+    --rounds 1 --decisions 2000
+expect another_set_in_the_folder_is_refused 1 "$bench" decide \
+    --dir "$set_dir" --seed 2
+says it_names_the_set_that_is_there err "holds another set"
+holds pushes_and_joins_are_verified "$bench" fleet --nodes 10 --rounds 1 \
+    --pushes 3 --bytes 100k

@@ -58,17 +58,24 @@ sync_go(struct sync *s)
 		ask_deltas(s);
 }
 
-/* Deltas do not lead on: manifest and chunks.  When what is held is just that
- * manifest's version, fetching it again would change nothing. */
+/* What is held is just the manifest's version: fetching it again would change
+ * nothing. */
+static bool
+has_manifest(const struct sync *s)
+{
+	return ruleset_is_fresh(s->newest) && memcmp(
+	    ruleset_manifest_id(s->newest), s->target.manifest_id,
+	    HASH_LEN) == 0;
+}
+
+/* Deltas do not lead on: manifest and chunks. */
 static void
 give_up_deltas(struct sync *s, const char *detail)
 {
 	s->asked_from = 0;
 	if (s->fetch != NULL || s->building)
 		return;
-	if (ruleset_is_fresh(s->newest) && memcmp(
-	    ruleset_manifest_id(s->newest), s->target.manifest_id,
-	    HASH_LEN) == 0) {
+	if (has_manifest(s)) {
 		sync_refuse(s, s->target.version, NACK_CHAIN, detail);
 		sync_back_off(s);
 		return;
@@ -104,6 +111,8 @@ sync_delta_tick(struct sync *s, uint64_t now)
 		return;
 	if (s->asked_got > 0)
 		ask_deltas(s);
+	else if (has_manifest(s))
+		s->asked_from = 0;	/* the next head asks again */
 	else if (now >= s->not_before_ms)
 		give_up_deltas(s, "no deltas came");
 }
@@ -111,11 +120,15 @@ sync_delta_tick(struct sync *s, uint64_t now)
 void
 sync_on_delta_gone(struct sync *s, struct bytes payload)
 {
+	const struct head *h = s->newest == NULL ? NULL :
+	    ruleset_head(s->newest);
 	struct delta_req r;
 
+	/* it names where they stop, which deltas of the same answer may have
+	 * led to */
 	if (delta_req_decode(&r, payload, NULL) == 0 && s->asked_from != 0 &&
-	    r.version == s->asked_from && s->newest != NULL &&
-	    r.version == ruleset_head(s->newest)->version)
+	    h != NULL && r.version == h->version &&
+	    memcmp(r.digest, h->digest, sizeof(r.digest)) == 0)
 		give_up_deltas(s, "no deltas lead on from here");
 }
 

@@ -14,9 +14,11 @@
 struct fleet {
 	struct fixture *x;
 	struct buf delta[DELTAS];	/* kept ones, in order */
-	uint64_t from[DELTAS];
+	struct delta_req from[DELTAS];	/* where each begins */
 	size_t deltas_n;
 	bool no_deltas;			/* says that they are gone */
+	bool no_last_delta;		/* says so of the last one alone */
+	bool loses_request;		/* the next one for deltas */
 	unsigned delta_reqs, manifest_reqs;
 	struct sock_ctx *ctx;
 	struct sock *control, *events;
@@ -146,28 +148,40 @@ send_chunks(struct fleet *f, struct bytes in)
 	}
 }
 
+static inline void
+send_gone(struct fleet *f, const struct delta_req *at)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	frame_begin(&b, FRAME_DELTA_GONE);
+	delta_req_encode(at, &b);
+	send_buf(f, f->control, &b);
+	buf_fini(&b);
+}
+
 /* What follows a version, at most the credit; or that it is gone. */
 static inline void
 answer_delta_req(struct fleet *f, struct bytes in)
 {
+	size_t i, sent = 0, n = f->deltas_n - (f->no_last_delta ? 1 : 0);
 	struct delta_req r;
-	size_t i, sent = 0;
 
 	f->delta_reqs++;
+	if (f->loses_request) {
+		f->loses_request = false;
+		return;
+	}
 	assert_int_equal(delta_req_decode(&r, in, NULL), 0);
-	for (i = 0; i < f->deltas_n && !f->no_deltas; i++) {
-		if (f->from[i] >= r.version && sent++ < FRAME_CREDIT)
+	for (i = 0; i < n && !f->no_deltas; i++) {
+		if (f->from[i].version >= r.version &&
+		    sent++ < FRAME_CREDIT)
 			send_buf(f, f->control, &f->delta[i]);
 	}
-	if (sent == 0 && r.version != f->x->head.version) {
-		struct buf b;
-
-		buf_init(&b, 0);
-		frame_begin(&b, FRAME_DELTA_GONE);
-		delta_req_encode(&r, &b);
-		send_buf(f, f->control, &b);
-		buf_fini(&b);
-	}
+	if (f->no_last_delta)
+		send_gone(f, &f->from[n]);
+	else if (sent == 0 && r.version != f->x->head.version)
+		send_gone(f, &r);
 }
 
 /* Change one record; the delta is kept, the head says so from now on. */
@@ -178,7 +192,8 @@ change(struct fleet *f, uint64_t to, const char *key, const char *val)
 	struct buf b;
 
 	assert_true(f->deltas_n < DELTAS);
-	f->from[f->deltas_n] = f->x->head.version;
+	f->from[f->deltas_n].version = f->x->head.version;
+	memcpy(f->from[f->deltas_n].digest, f->x->head.digest, DIGEST_LEN);
 	buf_init(&f->delta[f->deltas_n], 0);
 	fixture_change(f->x, to, &c, 1, &f->delta[f->deltas_n++]);
 	buf_init(&b, 0);

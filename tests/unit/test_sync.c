@@ -119,6 +119,39 @@ gone_deltas_lead_to_the_manifest(void **state)
 	fixture_agrees(fleet.x, fleet.got, NULL);
 }
 
+/* Told where they stop, it does not wait for more, nor ask again. */
+static void
+deltas_that_stop_on_the_way_lead_to_the_manifest_at_once(void **state)
+{
+	(void)state;
+	play(&fleet, enforces_7);
+	change(&fleet, 8, "Dnew@acme.example", "\1");
+	change(&fleet, 9, "Dbo@acme.example", NULL);
+	change(&fleet, 10, "Dnew2@acme.example", "\1");
+	fleet.no_last_delta = true;
+	fixture_publish(fleet.x, 10);
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.metrics.deltas, 2);
+	assert_int_equal(fleet.delta_reqs, 1);
+	assert_int_equal(fleet.manifest_reqs, 2);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
+/* Silence is no refusal: it asks again, though no manifest would help it. */
+static void
+lost_request_for_deltas_is_made_again(void **state)
+{
+	(void)state;
+	play(&fleet, enforces_7);
+	change(&fleet, 8, "Dnew@acme.example", "\1");
+	fleet.loses_request = true;
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.delta_reqs, 2);
+	assert_int_equal(fleet.manifest_reqs, 1);
+	assert_int_equal(fleet.ack.nack, NACK_NONE);
+	assert_int_equal(fleet.ack.nack_version, 0);
+}
+
 static void
 older_manifest_is_caught_up_by_deltas(void **state)
 {
@@ -294,6 +327,8 @@ main(void)
 		T(pushed_delta_is_taken_without_a_question),
 		T(lost_deltas_are_asked_for_and_taken_in_turn),
 		T(gone_deltas_lead_to_the_manifest),
+		T(deltas_that_stop_on_the_way_lead_to_the_manifest_at_once),
+		T(lost_request_for_deltas_is_made_again),
 		T(older_manifest_is_caught_up_by_deltas),
 		T(delta_of_another_content_is_refused_and_the_manifest_taken),
 		T(node_held_after_crashes_takes_nothing_until_the_head_moves),

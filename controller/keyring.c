@@ -27,6 +27,7 @@ struct keyring {
 	struct signer *signer;
 	struct sign_key *next;		/* asked for; NULL: none */
 	uint8_t *curve;			/* sodium_malloc */
+	uint64_t heard;			/* highest serial that nodes hold */
 };
 
 static void
@@ -242,14 +243,24 @@ keyring_is_due(const struct keyring *k, int64_t now_us)
 	return keyring_days(k, now_us) < KEYRING_WARN_DAYS;
 }
 
+void
+keyring_heard(struct keyring *k, uint64_t serial, int64_t now_us)
+{
+	if (serial > k->heard &&
+	    serial < signer_next_serial(0, now_us) + KEYRING_AHEAD_S)
+		k->heard = serial;
+}
+
 static void
 next_about(const struct keyring *k, int64_t now_us, int days, bool revoke,
     struct publisher_cert *about)
 {
 	const struct publisher_cert *old = signer_about(k->signer);
+	/* after a restore nodes may hold what this folder does not know */
+	uint64_t before = k->heard > old->serial ? k->heard : old->serial;
 
 	memset(about, 0, sizeof(*about));
-	about->serial = signer_next_serial(old->serial, now_us);
+	about->serial = signer_next_serial(before, now_us);
 	about->min_serial = revoke ? about->serial : old->min_serial;
 	about->not_after_us = now_us + days * DAY_US;
 }

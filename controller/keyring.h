@@ -21,6 +21,7 @@
 #include "proto/wire/signer.h"
 
 #define KEYRING_WARN_DAYS 30	/* left of a certificate: rotate, or warn */
+#define KEYRING_AHEAD_S (365 * 86400)
 
 struct keyring;
 
@@ -39,6 +40,10 @@ struct signer *keyring_signer(const struct keyring *k);
 int64_t keyring_days(const struct keyring *k, int64_t now_us);
 /* Is it time to rotate, or to warn? */
 bool keyring_is_due(const struct keyring *k, int64_t now_us);
+
+/* Nodes hold a certificate of this serial (0: none): the next one is above it,
+ * unless it lies KEYRING_AHEAD_S beyond the clock, which only a lie does. */
+void keyring_heard(struct keyring *k, uint64_t serial, int64_t now_us);
 
 /* A new certificate of a fresh key is to be signed elsewhere: about says what
  * it is to hold.  revoke: it revokes all before it. */

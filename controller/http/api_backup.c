@@ -67,16 +67,17 @@ api_adopt_status(struct api_call *c)
 static int
 catch_up_key(struct api_call *c, struct diag *why)
 {
+	uint64_t highest = fleet_highest_serial(c->api->fleet);
 	struct keyring *k = c->api->keys;
 	int rc;
 
-	if (fleet_highest_serial(c->api->fleet) <=
-	    signer_about(keyring_signer(k))->serial)
+	if (highest <= signer_about(keyring_signer(k))->serial)
 		return 0;
 	if (!keyring_has_root_key(k))
 		return diag_set(why, ERR_CONFLICT, "nodes hold a newer "
 		    "certificate of the publisher's key than the backup: "
 		    "run \"postern key rotate --root FILE\" first");
+	keyring_heard(k, highest, clock_wall_us());
 	rc = keyring_rotate(k, clock_wall_us(), SIGNER_DAYS, false, why);
 	if (rc == 0)
 		publisher_rekey(c->api->publisher, keyring_signer(k));

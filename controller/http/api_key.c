@@ -16,6 +16,15 @@
 
 #define CERT_MAX 512
 
+/* What nodes hold bounds the next serial from below. */
+static void
+hear_nodes(const struct api *a)
+{
+	if (a->fleet != NULL)
+		keyring_heard(a->keys, fleet_highest_serial(a->fleet),
+		    clock_wall_us());
+}
+
 json_t *
 api_key_json(const struct api *a)
 {
@@ -64,6 +73,7 @@ api_key_request(struct api_call *c)
 
 	if (!days_of(c, &days))
 		return;
+	hear_nodes(c->api);
 	rc = keyring_request(c->api->keys, clock_wall_us(), days,
 	    api_flag(c, "revoke"), &about, &why);
 	if (rc < 0) {
@@ -126,6 +136,7 @@ api_key_rotate(struct api_call *c)
 
 	if (!days_of(c, &days))
 		return;
+	hear_nodes(c->api);
 	revoked = signer_about(keyring_signer(k))->serial;
 	rc = hex != NULL ? install(c, hex, &why) : keyring_rotate(k,
 	    clock_wall_us(), days, api_flag(c, "revoke"), &why);

@@ -150,6 +150,23 @@ sign_and_install(struct fixture *f, const struct sign_key *root,
 }
 
 static void
+rotation_goes_above_what_nodes_hold(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = clock_wall_us();
+	uint64_t held = (uint64_t)now / 1000000 + 60;
+
+	keyring_heard(f->k, held, now);
+	keyring_heard(f->k, held - 1, now);
+	assert_int_equal(keyring_rotate(f->k, now, 90, false, &f->why), 0);
+	assert_int_equal(now_held(f)->serial, held + 1);
+	/* a node that lies does not use up all numbers */
+	keyring_heard(f->k, UINT64_MAX, now);
+	assert_int_equal(keyring_rotate(f->k, now, 90, false, &f->why), 0);
+	assert_int_equal(now_held(f)->serial, held + 2);
+}
+
+static void
 root_elsewhere_signs_a_request_even_after_a_start(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +274,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(keys_are_made_once_private_and_kept),
 		T(rotation_raises_the_serial_and_is_kept),
+		T(rotation_goes_above_what_nodes_hold),
 		T(root_elsewhere_signs_a_request_even_after_a_start),
 		T(certificate_that_does_not_fit_changes_nothing),
 		T(keys_that_do_not_belong_together_are_refused),

@@ -142,7 +142,7 @@ sign_public_save(const uint8_t pub[SIGN_PUBLIC_LEN], const char *path,
 
 	hex_format(pub, SIGN_PUBLIC_LEN, hex);
 	hex[sizeof(hex) - 2] = '\n';
-	return file_write(path, hex, sizeof(hex) - 1, 0644, why);
+	return file_write(path, hex, sizeof(hex) - 1, 0600, why);
 }
 
 int

@@ -26,7 +26,7 @@ const uint8_t *sign_key_public(const struct sign_key *k);
 int sign_key_save(const struct sign_key *k, const char *path,
     struct diag *why);
 int sign_key_load(struct sign_key **out, const char *path, struct diag *why);
-/* A public key as hex text in a file that all may read. */
+/* A public key as hex text in a file, 0600 as all beside it. */
 int sign_public_save(const uint8_t pub[SIGN_PUBLIC_LEN], const char *path,
     struct diag *why);
 int sign_public_load(uint8_t pub[SIGN_PUBLIC_LEN], const char *path,

@@ -100,7 +100,8 @@ start" "$dir/controller.log"
 }
 
 says_no_damage() {
-	if grep -qE 'damaged|lost=|ruleset\.rewound' "$2"; then
+	if grep -qE ' (ruleset|spool|store)\.(damaged|lost|rewound)' "$2"
+	then
 		not_ok "$1" "the node found damage" "$2"
 	else
 		ok "$1"

@@ -111,7 +111,8 @@ exec_node(const char *dir, const char *log, const char *socket_path)
 {
 	char self[1024], program[1100], ready[1100];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND,
+	    0600);
 
 	if (n <= 0 || fd < 0)
 		_exit(1);
@@ -174,6 +175,33 @@ child_node(struct child *out, const char *dir, const char *log,
 	if (seconds != NULL)
 		*seconds = stat_now() - begin;
 	return rc;
+}
+
+static bool
+says(const char *log, const char *text)
+{
+	FILE *f = fopen(log, "r");
+	char line[1024];
+	bool found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+		found = strstr(line, text) != NULL;
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+int
+child_settle(const char *log, double seconds)
+{
+	double end = stat_now() + seconds;
+
+	while (!says(log, "scrub.proved")) {
+		if (stat_now() > end)
+			return ERR_TIMEOUT;
+		usleep(20 * LOOK_US);
+	}
+	return 0;
 }
 
 void

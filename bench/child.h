@@ -29,6 +29,10 @@ int child_null(struct child *out, const char *dir, bool tcp,
 int child_node(struct child *out, const char *dir, const char *log,
     double *seconds, struct diag *why);
 
+/* Wait until the node that writes this log has read its set through: until
+ * then it works at that, too.  0, or ERR_TIMEOUT after that many seconds. */
+int child_settle(const char *log, double seconds);
+
 /* Ends it and waits; one that was never started is fine. */
 void child_stop(struct child *c);
 

@@ -15,7 +15,7 @@
 struct fronts_conf {
 	struct cmd_common common;
 	int64_t rounds;
-	uint64_t ms;
+	uint64_t ms, settle_ms;
 	int cases;
 	char *max_cpu;
 };
@@ -49,6 +49,9 @@ static const struct conf_option options[] = {
 	    .offset = AT(rounds), .def = "5", .help = "of each load" },
 	{ .name = "time", .type = CONF_MS, .min = 100, .max = 60000,
 	    .offset = AT(ms), .def = "1s", .help = "of one run" },
+	{ .name = "settle", .type = CONF_MS, .min = 1, .max = 3600000,
+	    .offset = AT(settle_ms), .def = "20s",
+	    .help = "wait for the node to have read its set through" },
 	{ .name = "cases", .type = CONF_ENUM, .offset = AT(cases),
 	    .def = "all", .choices = cases_names, .help = "all, short or "
 	    "smoke: the first alone" },
@@ -82,6 +85,10 @@ start(struct fronts *f, struct diag *why)
 
 	snprintf(file, sizeof(file), "%s/node.log", f->dir);
 	rc = child_node(&f->node, f->dir, file, NULL, why);
+	if (rc == 0 && child_settle(file, (double)f->conf->settle_ms /
+	    1000) < 0)
+		fputs("the node still reads its set through: its CPU a "
+		    "request holds that, too\n", stderr);
 	for (tcp = 0; tcp < 2 && rc == 0; tcp++) {
 		rc = child_null(&f->null[tcp], f->dir, tcp, NULL, why);
 		snprintf(file, sizeof(file), "%s/durable-%d", f->dir, tcp);

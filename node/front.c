@@ -289,8 +289,11 @@ work(struct conn *c)
 	if (c->closing)
 		return;
 	if (c->waiting || c->writing) {
-		/* Bounds the buffer: what is not read stays with the peer. */
-		uv_read_stop(&c->u.stream);
+		/* Bounds the buffer: what is not read stays with the peer.
+		 * A peer that waits too sends nothing, and stopping for it
+		 * would cost two system calls an answer. */
+		if (c->in.len >= READ_CHUNK)
+			uv_read_stop(&c->u.stream);
 		return;
 	}
 	if (c->eof || c->last || (c->front->draining && is_idle(c)))

@@ -157,10 +157,13 @@ check_value(const int *digit)
 void
 reply_id_new(char out[REPLY_ID_LEN + 1])
 {
+	uint8_t random[REPLY_ID_LEN - 1];
 	int digit[REPLY_ID_LEN], i;
 
+	/* one system call for all; 32 divides 256, so none is favoured */
+	randombytes_buf(random, sizeof(random));
 	for (i = 0; i < REPLY_ID_LEN - 1; i++)
-		digit[i] = (int)randombytes_uniform(32);
+		digit[i] = random[i] % 32;
 	digit[REPLY_ID_LEN - 1] = check_value(digit);
 	for (i = 0; i < REPLY_ID_LEN; i++)
 		out[i] = alphabet[digit[i]];

@@ -256,6 +256,7 @@ fleet_start(struct fleet **out, const struct fleet_conf *conf,
 	pthread_mutex_init(&f->mu, NULL);
 	buf_init(&f->beat, FRAME_MAX);
 	buf_init(&f->out, FRAME_MAX);
+	f->chunks = chunk_cache_new();
 	buf_init(&f->delta, FRAME_MAX);
 	f->last = &f->first;
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -308,6 +309,7 @@ fleet_stop(struct fleet **fp)
 	signer_unref(&f->signer);
 	buf_fini(&f->beat);
 	buf_fini(&f->out);
+	chunk_cache_free(&f->chunks);
 	buf_fini(&f->delta);
 	while ((a = f->first) != NULL) {
 		f->first = a->next;

@@ -353,6 +353,7 @@ static void
 on_chunk_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
 {
 	const struct publication *p = NULL;
+	struct bytes frame;
 	struct chunk_req r;
 	struct node *n;
 	uint32_t i;
@@ -361,17 +362,17 @@ on_chunk_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
 	if (chunk_req_decode(&r, in, NULL) < 0)
 		return;
 	for (i = 0; i < r.n && rc == 0; i++) {
-		buf_reset(&f->out);
 		pthread_mutex_lock(&f->mu);
 		p = find_publication(f, r.manifest_id);
 		rc = p == NULL ? ERR_NOENT :
-		    publication_chunk(p, r.first + i, &f->out);
+		    chunk_cache_get(f->chunks, p, r.manifest_id,
+		    r.first + i, &frame);
 		if (rc == 0)
 			rc = sock_send(f->sock[FLEET_CONTROL], m->peer,
-			    f->out.data, f->out.len);
+			    frame.p, frame.n);
 		if (rc == 0 && (n = fleet_by_key(f, m->key)) != NULL) {
 			n->info.chunks++;
-			n->info.chunk_bytes += f->out.len;
+			n->info.chunk_bytes += frame.n;
 		}
 		pthread_mutex_unlock(&f->mu);
 	}

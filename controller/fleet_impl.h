@@ -9,6 +9,7 @@
 #ifndef CONTROLLER_FLEET_IMPL_H
 #define CONTROLLER_FLEET_IMPL_H
 
+#include "controller/chunk_cache.h"
 #include "controller/fleet.h"
 #include "proto/wire/delta.h"
 
@@ -65,6 +66,7 @@ struct fleet {
 	struct sock_ctx *ctx;
 	struct sock *sock[3];
 	struct buf beat, out;
+	struct chunk_cache *chunks;
 	struct delta_req cached;	/* what the frame in `delta` follows; */
 	struct delta_req cached_to;	/* .. and where it leads */
 	struct buf delta;

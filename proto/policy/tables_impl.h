@@ -87,6 +87,7 @@ struct tables {
 	uint32_t *header_rule;
 	size_t header_rule_n, header_rule_cap;
 	bool has_monitored, has_attributes;
+	bool has_rcpt_groups;		/* a policy names one for recipients */
 	bool finished;
 };
 

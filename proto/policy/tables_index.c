@@ -296,6 +296,8 @@ tables_index_policies(struct tables *t, struct diag *why)
 			add_exception(t, i);
 		add_header_rule(t, i);
 		t->has_monitored |= p->monitor;
+		t->has_rcpt_groups |= p->to.kind == TARGET_GROUP ||
+		    (p->bidirectional && p->from.kind == TARGET_GROUP);
 		t->has_attributes |= p->from.kind == TARGET_ATTRIBUTE ||
 		    p->to.kind == TARGET_ATTRIBUTE;
 	}

@@ -97,25 +97,54 @@ want_headers(struct want *w, const struct tables *t, struct envelope *env)
 	}
 }
 
+/* Does anything ask what the directory says of the recipient? */
+static bool
+needs_directory(const struct tables *t, const struct envelope *env)
+{
+	enum validation mode = env->rcpt_validation;
+
+	if (mode == VALIDATE_DEFAULT)
+		mode = t->settings.validation;
+	return t->has_attributes || (env->rcpt_internal &&
+	    mode != VALIDATE_ANY);
+}
+
+/* Does anything ask which groups hold the recipient?  An external one may
+ * stand in the group Relay. */
+static bool
+needs_groups(const struct tables *t, const struct envelope *env)
+{
+	return t->has_rcpt_groups || !env->rcpt_internal;
+}
+
 static void
 want_rcpt(struct want *w, const struct tables *t, struct envelope *env)
 {
 	const struct domain_row *row = tables_internal(t,
 	    addr_domain(&env->rcpt));
+	bool groups, directory;
 
 	env->rcpt_internal = row != NULL;
 	env->rcpt_validation = row == NULL ? VALIDATE_DEFAULT :
 	    row->validation;
 	env->has_rcpt_base = row != NULL && addr_strip_extension(&env->rcpt,
 	    t->settings.delimiters, &env->rcpt_base);
+	groups = needs_groups(t, env);
+	directory = needs_directory(t, env);
 	add_text(w, RECORD_ALIAS, WHO_RCPT, 0, &env->rcpt);
-	add_text(w, RECORD_DIRECTORY, WHO_RCPT, 0, &env->rcpt);
-	add_entries(w, t, &env->rcpt, WHO_RCPT, 0, true);
+	/* whose list counts depends on it where there are two forms */
+	if (directory || env->has_rcpt_base)
+		add_text(w, RECORD_DIRECTORY, WHO_RCPT, 0, &env->rcpt);
+	if (groups)
+		add_entries(w, t, &env->rcpt, WHO_RCPT, 0, true);
 	if (!env->has_rcpt_base)
 		return;
 	add_text(w, RECORD_ALIAS, WHO_RCPT_BASE, 0, &env->rcpt_base);
-	add_text(w, RECORD_DIRECTORY, WHO_RCPT_BASE, 0, &env->rcpt_base);
-	add_entries(w, t, &env->rcpt_base, WHO_RCPT_BASE, 0, false);
+	if (directory)
+		add_text(w, RECORD_DIRECTORY, WHO_RCPT_BASE, 0,
+		    &env->rcpt_base);
+	if (groups)
+		add_entries(w, t, &env->rcpt_base, WHO_RCPT_BASE, 0, false);
 }
 
 int
@@ -222,10 +251,10 @@ want_second(const struct tables *t, struct envelope *env,
 		return 0;
 	if ((rc = find_user(env, w, f)) < 0)
 		return rc;
-	if (env->has_primary) {
+	if (env->has_primary && needs_directory(t, env))
 		add_text(w, RECORD_DIRECTORY, WHO_PRIMARY, 0, &env->primary);
+	if (env->has_primary && needs_groups(t, env))
 		add_entries(w, t, &env->primary, WHO_PRIMARY, 0, true);
-	}
 	add_user(w, env->user, &env->sender, WHO_SENDER, 0, true);
 	if (env->has_sender_base)
 		add_user(w, env->user, &env->sender_base, WHO_SENDER_BASE, 0,

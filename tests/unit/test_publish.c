@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "controller/chunk_cache.h"
 #include "controller/publish.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
@@ -294,6 +295,47 @@ chunk_that_was_damaged_is_not_sent_and_is_cut_anew(void **state)
 	publication_free(&p);
 }
 
+static void
+chunk_cache_reads_a_chunk_once_until_others_push_it_out(void **state)
+{
+	static const uint8_t other[HASH_LEN] = { 1 };
+	struct fixture *f = *state;
+	struct chunk_cache *cache = chunk_cache_new();
+	uint8_t id[HASH_LEN] = { 0 };
+	char dir[200];
+	struct publication *p;
+	struct bytes frame;
+	struct buf want;
+	uint8_t k;
+
+	put_entries(f->s, 0, 9000);
+	assert_int_equal(cut(f, &p, NULL), 0);
+	assert_int_equal(chunk_cache_get(cache, p, id, 1, &frame), 0);
+	assert_int_equal(chunk_cache_get(cache, p, id, 99999, &frame),
+	    ERR_NOENT);
+	buf_init(&want, 0);
+	assert_int_equal(publication_chunk(p, 1, &want), 0);
+	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	file_remove_tree(dir, NULL);
+	assert_int_equal(chunk_cache_get(cache, p, id, 1, &frame), 0);
+	assert_int_equal(frame.n, want.len);
+	assert_memory_equal(frame.p, want.data, want.len);
+	/* another manifest's chunk of that number is another one */
+	assert_int_equal(chunk_cache_get(cache, p, other, 1, &frame), ERR_IO);
+	publication_free(&p);
+	assert_int_equal(cut(f, &p, NULL), 0);
+	for (k = 1; k <= CHUNK_CACHE_N; k++) {
+		id[0] = k;
+		assert_int_equal(chunk_cache_get(cache, p, id, 1, &frame), 0);
+	}
+	file_remove_tree(dir, NULL);
+	id[0] = 0;
+	assert_int_equal(chunk_cache_get(cache, p, id, 1, &frame), ERR_IO);
+	buf_fini(&want);
+	publication_free(&p);
+	chunk_cache_free(&cache);
+}
+
 int
 main(void)
 {
@@ -305,6 +347,7 @@ main(void)
 		T(publish_again_or_loaded_gives_the_same_manifest),
 		T(publish_after_a_change_writes_the_chunks_that_changed),
 		T(chunk_that_was_damaged_is_not_sent_and_is_cut_anew),
+		T(chunk_cache_reads_a_chunk_once_until_others_push_it_out),
 	};
 
 	return sodium_init() < 0 ? 1 :

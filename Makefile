@@ -81,7 +81,7 @@ FUZZ_ARGS = $(MORE) BUILD=build/fuzz CC=clang-14 \
 
 .PHONY: all tests-built fuzzers check check-unit check-decide check-system \
 	check-asan check-tsan check-fuzz check-style check-containers \
-	coverage bench bench-full soak demo deps install dist clean help
+	coverage bench bench-deps bench-full soak demo deps install dist clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -205,10 +205,13 @@ coverage:			## branch coverage of unit and decide tests
 
 # --- figures, demonstration, delivery ---------------------------------------
 
-bench: all $(BENCH)		## measure, the short way
+bench-deps:
+	@deploy/deps.sh bench
+
+bench: bench-deps all $(BENCH)	## measure, the short way
 	$(Q)BUILD=$(BUILD) bench/run.sh short
 
-bench-full: all $(BENCH)	## measure at full size
+bench-full: bench-deps all $(BENCH)	## measure at full size
 	$(Q)BUILD=$(BUILD) bench/run.sh full
 
 soak: all			## kill a fleet 500 times, for SOAK_SECONDS

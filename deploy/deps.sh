@@ -2,10 +2,11 @@
 # deps.sh - install what Postern needs to be built, tested and shown on
 # Debian 12; quick and silent when all of it is there.
 #
-# usage: deploy/deps.sh [build | containers]
+# usage: deploy/deps.sh [build | bench | containers]
 #
-# With "build", what building needs alone; with "containers", what building
-# and running the images needs.
+# With "build", what building needs alone; with "bench", the peers that the
+# harness measures beside us too; with "containers", what building and running
+# the images needs.
 #
 # Postfix is wanted for its programs alone: the tests run it in folders of
 # their own.  So it is installed without a configuration and is not started,
@@ -28,12 +29,15 @@ case ${1:-} in
 	versions="$versions libcmocka-dev:1.1.5"
 	;;
 build) ;;
+bench)
+	packages="$packages $testing postfix-lmdb rspamd"
+	;;
 containers)
 	packages="docker.io docker-compose debootstrap iptables python3"
 	versions=
 	;;
 *)
-	echo "usage: deploy/deps.sh [build | containers]" >&2
+	echo "usage: deploy/deps.sh [build | bench | containers]" >&2
 	exit 2
 	;;
 esac

@@ -70,7 +70,7 @@ refuse(struct run *r, struct stage_trace *st, enum reason reason,
 /* Does the local part equal one of the names, with any extension? */
 static bool
 local_is_one_of(const struct run *r, const struct addr *a,
-    const struct names *names)
+    const struct name_list *names)
 {
 	const char *delimiters = r->j.t->settings.delimiters;
 	char local[ADDR_TEXT_MAX];
@@ -78,12 +78,14 @@ local_is_one_of(const struct run *r, const struct addr *a,
 
 	memcpy(local, a->text, n);
 	local[n] = '\0';
-	if (strcmp(local, "postmaster") == 0 || names_hold(names, local))
+	if (strcmp(local, "postmaster") == 0 ||
+	    name_list_holds(names, local))
 		return true;
 	/* An extension is cut at the organisation's delimiter, or at "+". */
 	n = strcspn(local, delimiters[0] != '\0' ? delimiters : "+");
 	local[n] = '\0';
-	return strcmp(local, "postmaster") == 0 || names_hold(names, local);
+	return strcmp(local, "postmaster") == 0 ||
+	    name_list_holds(names, local);
 }
 
 static bool
@@ -240,7 +242,7 @@ stage_spoofing(struct run *r)
 static bool
 is_return_path(const struct run *r)
 {
-	const struct names *s = &r->j.t->return_path;
+	const struct name_list *s = &r->j.t->return_path;
 	const struct addr *a = &r->j.env->rcpt;
 	size_t i;
 

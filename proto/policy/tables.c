@@ -25,7 +25,7 @@ tables_new(void)
 }
 
 static void
-names_fini(struct names *s)
+name_list_fini(struct name_list *s)
 {
 	size_t i;
 
@@ -47,9 +47,9 @@ tables_free(struct tables **tp)
 	free(t->domains);
 	free(t->authorized.p);
 	free(t->trusted.p);
-	names_fini(&t->free_mail);
-	names_fini(&t->protected_local);
-	names_fini(&t->return_path);
+	name_list_fini(&t->free_mail);
+	name_list_fini(&t->protected_local);
+	name_list_fini(&t->return_path);
 	for (i = 0; i < t->groups_n; i++) {
 		free(t->groups[i].name);
 		free(t->groups[i].parents);
@@ -85,7 +85,7 @@ text_of(struct bytes b, size_t max)
 }
 
 static int
-put_name(struct names *s, struct bytes key, size_t max)
+put_name(struct name_list *s, struct bytes key, size_t max)
 {
 	char *name;
 
@@ -398,7 +398,7 @@ tables_policy(const struct tables *t, const char *id)
 }
 
 bool
-names_hold(const struct names *s, const char *name)
+name_list_holds(const struct name_list *s, const char *name)
 {
 	return s->n > 0 && bsearch(&name, s->name, s->n, sizeof(char *),
 	    by_text) != NULL;

@@ -54,7 +54,7 @@ struct addr_hash {
 	uint64_t suffix[SUFFIX_MAX];	/* ".x.example", shortest first */
 };
 
-struct names { char **name; size_t n, cap; };
+struct name_list { char **name; size_t n, cap; };
 struct prefixes { struct ip_prefix *p; size_t n, cap; };
 
 struct tables {
@@ -62,7 +62,7 @@ struct tables {
 	struct domain_row *domains;	/* by name; "*.x" among them */
 	size_t domains_n, domains_cap;
 	struct prefixes authorized, trusted;	/* by length, then address */
-	struct names free_mail, protected_local, return_path;	/* sorted */
+	struct name_list free_mail, protected_local, return_path; /* sorted */
 	struct group_row *groups;	/* by gid */
 	size_t groups_n, groups_cap;
 	struct policy *policies;	/* by id */
@@ -112,7 +112,7 @@ bool tables_is_above(const struct tables *t, uint64_t direct,
 const struct domain_row *tables_internal(const struct tables *t,
     const char *name);
 bool prefixes_hold(const struct prefixes *s, const struct ip *ip);
-bool names_hold(const struct names *s, const char *name);
+bool name_list_holds(const struct name_list *s, const char *name);
 
 /* Called by tables_finish(). */
 int tables_close_groups(struct tables *t, struct diag *why);

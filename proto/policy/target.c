@@ -304,7 +304,7 @@ match_target(struct judging *j, const struct target *t,
 	switch (t->kind) {
 	case TARGET_FREE_MAIL:
 		return s->form[0]->kind == ADDR_MAILBOX &&
-		    names_hold(&j->t->free_mail, addr_domain(s->form[0])) ?
+		    name_list_holds(&j->t->free_mail, addr_domain(s->form[0])) ?
 		    0 : NO_MATCH;
 	case TARGET_GROUP:
 		return match_group(j, s, t->gid, entry, direct);

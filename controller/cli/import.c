@@ -182,7 +182,8 @@ on_access(struct import *m, char *line)
 	return NULL;
 }
 
-int
+/* All of a text, which is changed; 0, or ERR_INVAL for what is no UTF-8. */
+static int
 import_text(const char *name, char *text, enum import_format format,
     json_t *entries, size_t *skipped)
 {

@@ -23,15 +23,10 @@ enum import_format { IMPORT_TEXT, IMPORT_CSV, IMPORT_RSPAMD, IMPORT_ACCESS,
 int import_format_parse(const char *name, enum import_format *out);
 
 /*
- * Append the entries of text (NUL-terminated, changed) to entries; a line
- * that has no equal here is told on stderr as "name:line: why" and counted in
- * *skipped.  0, or ERR_INVAL for what is no UTF-8.
+ * Append the entries of a file ("-": standard input) to entries; a line that
+ * has no equal here is told on stderr as "name:line: why" and counted in
+ * *skipped.  CLI_OK, or the exit status with the error printed.
  */
-int import_text(const char *name, char *text, enum import_format format,
-    json_t *entries, size_t *skipped);
-
-/* The same of a file, "-" being standard input; CLI_OK, or the exit status
- * with the error printed. */
 int import_file(const char *path, enum import_format format, json_t *entries,
     size_t *skipped);
 

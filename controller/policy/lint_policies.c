@@ -48,20 +48,13 @@ check_scope(struct lint *l, const struct lint_policy *lp, const char *who)
 		    "override on From Everyone beats every other policy of "
 		    "its type, whatever it names");
 	if (is_blocking(p) && wide && is_bare(p) &&
-	    (p->based_on & BASED_ENVELOPE) != 0 &&
-	    p->from.kind == TARGET_EVERYONE)
-		lint_add(l, LINT_WARNING, "blocks_bounces", lp->item, who,
-		    "say source_ips, or block {group: ..} of the senders "
-		    "that are meant", "it also refuses bounces and callouts: "
-		    "the null sender matches Everyone");
-	else if (is_blocking(p) && wide && is_bare(p) &&
 	    (p->based_on & BASED_ENVELOPE) != 0)
 		lint_add(l, LINT_WARNING, "blocks_bounces", lp->item, who,
 		    "say source_ips, or block {group: ..} of the senders "
 		    "that are meant", "it also refuses bounces and callouts: "
-		    "the null sender is external");
-	if (p->type != POLICY_BLOCKED_SENDERS &&
-	    p->action == ACTION_PERMIT && (p->from.kind == TARGET_INTERNAL ||
+		    "the null sender %s", p->from.kind == TARGET_EVERYONE ?
+		    "matches Everyone" : "is external");
+	if (p->action == ACTION_PERMIT && (p->from.kind == TARGET_INTERNAL ||
 	    (named(&p->from)[0] != '\0' && cover_is_internal(l->items,
 	    strchr(named(&p->from), '@') == NULL ? named(&p->from) :
 	    strrchr(named(&p->from), '@') + 1))))

@@ -153,7 +153,7 @@ conditions(struct random *r, struct oracle_policy *p)
 
 static void
 policy(struct random *r, const struct oracle_model *m, size_t i,
-    struct oracle_policy *p)
+    enum policy_type usual, struct oracle_policy *p)
 {
 	static const enum policy_action refusing[] = { ACTION_BLOCK,
 	    ACTION_PERMIT, ACTION_APPLY, ACTION_APPLY };
@@ -161,7 +161,7 @@ policy(struct random *r, const struct oracle_model *m, size_t i,
 	memset(p, 0, sizeof(*p));
 	snprintf(p->id, sizeof(p->id), "p%zu", i);
 	/* half of them of one type, so that they meet */
-	p->type = random_once_in(r, 2) ? POLICY_BLOCKED_SENDERS :
+	p->type = random_once_in(r, 2) ? usual :
 	    (enum policy_type)random_below(r, POLICY_TYPES);
 	p->action = random_once_in(r, 2) ? refusing[p->type] :
 	    ACTION_TAKE_NO_ACTION;
@@ -331,7 +331,8 @@ organisation(struct random *r, struct oracle_model *m)
 	for (i = 0; i < n; i++) {
 		set(m->domain[i].name, i == 0 ? "acme.ex" :
 		    internal_domains[i]);
-		m->domain[i].mode = (enum validation)random_below(r, 4);
+		m->domain[i].mode = random_once_in(r, 2) ? VALIDATE_DEFAULT :
+		    (enum validation)random_below(r, 4);
 	}
 	m->domains_n = n;
 	m->validation = (enum validation)(1 + random_below(r, 3));
@@ -358,6 +359,9 @@ organisation(struct random *r, struct oracle_model *m)
 void
 random_model(struct random *r, struct oracle_model *m)
 {
+	enum policy_type usual = random_once_in(r, 4) ?
+	    POLICY_BLOCKED_SENDERS :
+	    (enum policy_type)random_below(r, POLICY_TYPES);
 	size_t i;
 
 	memset(m, 0, sizeof(*m));
@@ -366,8 +370,10 @@ random_model(struct random *r, struct oracle_model *m)
 	directory(r, m);
 	senders(r, m);
 	m->policies_n = random_below(r, ORACLE_POLICIES + 1);
+	if (!random_once_in(r, 4))	/* few leave most messages alone */
+		m->policies_n = ORACLE_POLICIES - m->policies_n / 2;
 	for (i = 0; i < m->policies_n; i++)
-		policy(r, m, i, &m->policy[i]);
+		policy(r, m, i, usual, &m->policy[i]);
 }
 
 /* Somebody that a user's list names, or anybody. */
@@ -443,7 +449,7 @@ random_message(struct random *r, const struct oracle_model *m,
 	else if (random_once_in(r, 40))
 		set(msg->sender.text, "al@[192.0.2.99]");
 	msg->sender.ambiguous = random_once_in(r, 30);
-	msg->sender_bad = random_once_in(r, 100);
+	msg->sender_bad = random_once_in(r, 50);
 	recipient(r, m, msg->rcpt.text);
 	if (random_once_in(r, 100))
 		set(msg->rcpt.text, random_once_in(r, 2) ? "postmaster" :

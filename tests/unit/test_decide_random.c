@@ -5,6 +5,10 @@
  * POSTERN_SEED repeats a run (its number is printed), POSTERN_PAIRS asks for
  * another number of pairs.  A difference is made small and printed as a
  * document and a message.
+ *
+ * What is never met is not proved: every end must be met ENOUGH times.  A
+ * slow machine may leave pairs out, which is printed; it never ends the test
+ * before that.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,8 +23,11 @@
 #include "proto/policy/reply.h"
 #include "tests/lib/random_judge.h"
 
-#define MESSAGES 100			/* a model */
-#define SECONDS 60			/* at most */
+#define MESSAGES 50			/* a model */
+#define SECONDS 60			/* then enough is enough */
+#define ENOUGH 20			/* times that each end must be met */
+#define LIMIT 400000			/* pairs that must do for that: the
+					 * rarest end is one in 250 */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define PAIRS 20000
@@ -113,7 +120,7 @@ report(struct bench *b, enum stage stage)
 	fail_msg("the decision and the oracle differ");
 }
 
-/* How often each end was met: what is never met is not proved. */
+/* How often each end was met. */
 struct tally {
 	size_t n, reason[REASONS], granted[4], open, would, would_accept;
 };
@@ -129,22 +136,65 @@ count(struct tally *t, const struct oracle_answer *a)
 	t->would_accept += a->has_would && a->would == REASON_ACCEPTED;
 }
 
-static void
-check_tally(const struct tally *t)
+/* The end that was met least. */
+static size_t
+least_met(const struct tally *t, const char **name)
 {
-	size_t i, least = t->n / 2000;
+	size_t least = t->open, i;
 
-	/* from REASON_NO_SNAPSHOT on they are a node's, not a decision's */
-	for (i = 0; i < REASON_NO_SNAPSHOT; i++) {
-		if (t->reason[i] <= least)
-			fail_msg("%s was met %zu times in %zu",
-			    reply_info((enum reason)i)->reason, t->reason[i],
-			    t->n);
-	}
+	*name = "open";
+#define END(times, text) do { \
+	if ((times) < least) { \
+		least = (times); \
+		*name = (text); \
+	} } while (0)
+	END(t->would, "would");
+	END(t->would_accept, "would accept");
 	for (i = 0; i < 4; i++)
-		assert_true(t->granted[i] > least);
-	assert_true(t->open > least && t->would > least &&
-	    t->would_accept > least);
+		END(t->granted[i], granted_name((enum granted)i));
+	/* from REASON_NO_SNAPSHOT on they are a node's, not a decision's */
+	for (i = 0; i < REASON_NO_SNAPSHOT; i++)
+		END(t->reason[i], reply_info((enum reason)i)->reason);
+#undef END
+	return least;
+}
+
+/* Every pair that was asked for, if there is time, and enough in any case. */
+static bool
+goes_on(const struct tally *t, uint64_t end)
+{
+	const char *name;
+
+	if (t->n < pairs() && clock_mono_ms() < end)
+		return true;
+	return least_met(t, &name) < ENOUGH && t->n < LIMIT;
+}
+
+static void
+print_tally(const struct tally *t)
+{
+	size_t i;
+
+	for (i = 0; i < REASONS; i++)
+		print_message("%7zu %s\n", t->reason[i],
+		    reply_info((enum reason)i)->reason);
+	print_message("%7zu pairs; open %zu, would %zu, would accept %zu; "
+	    "granted by admin %zu, user %zu, auto %zu\n", t->n, t->open,
+	    t->would, t->would_accept, t->granted[GRANTED_ADMIN],
+	    t->granted[GRANTED_USER], t->granted[GRANTED_AUTO]);
+	if (t->n < pairs())
+		print_message("%zu of %zu pairs: the rest had no time in %d "
+		    "s\n", t->n, pairs(), SECONDS);
+}
+
+/* Headers' ends are met in the whole decision alone, `open` at RCPT alone. */
+static enum stage
+draw_stage(struct random *r)
+{
+	static const enum stage often[] = { STAGE_FULL, STAGE_FULL,
+	    STAGE_FULL, STAGE_RCPT, STAGE_RCPT, STAGE_ONLY };
+
+	return often[random_below(r, sizeof(often) / sizeof(often[0]))];
 }
 
 static void
@@ -153,9 +203,10 @@ decision_on_random_cases_equals_the_oracle(void **state)
 	struct bench *b = *state;
 	struct tally tally = { 0 };
 	uint64_t end = clock_mono_ms() + SECONDS * 1000;
+	const char *name;
 	size_t i;
 
-	while (tally.n < pairs() && clock_mono_ms() < end) {
+	while (goes_on(&tally, end)) {
 		struct oracle_answer want, got;
 		struct records records;
 		struct items items;
@@ -165,7 +216,7 @@ decision_on_random_cases_equals_the_oracle(void **state)
 		if (random_compile(&b->m, &items, &records, &why) < 0)
 			fail_msg("%s", why.text);
 		for (i = 0; i < MESSAGES; i++) {
-			enum stage stage = (enum stage)random_below(&b->r, 3);
+			enum stage stage = draw_stage(&b->r);
 
 			random_message(&b->r, &b->m, &b->msg);
 			oracle_decide(&b->m, &b->msg, stage, &want);
@@ -177,15 +228,10 @@ decision_on_random_cases_equals_the_oracle(void **state)
 		records_fini(&records);
 		items_fini(&items);
 	}
-	for (i = 0; i < REASONS; i++)
-		print_message("%7zu %s\n", tally.reason[i],
-		    reply_info((enum reason)i)->reason);
-	print_message("%7zu pairs; open %zu, would %zu; granted by admin %zu, "
-	    "user %zu, auto %zu\n", tally.n, tally.open, tally.would,
-	    tally.granted[GRANTED_ADMIN], tally.granted[GRANTED_USER],
-	    tally.granted[GRANTED_AUTO]);
-	assert_true(tally.n >= pairs());
-	check_tally(&tally);
+	print_tally(&tally);
+	if (least_met(&tally, &name) < ENOUGH)
+		fail_msg("%s was met %zu times in %zu", name,
+		    least_met(&tally, &name), tally.n);
 }
 
 int

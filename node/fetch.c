@@ -141,7 +141,7 @@ fetch_manifest(struct fetch *f, struct bytes frame, struct diag *why)
 		return rc;
 	crypto_generichash(hash, sizeof(hash), frame.p, frame.n, NULL, 0);
 	if (memcmp(hash, f->head.manifest_id, sizeof(hash)) != 0)
-		return diag_set(why, ERR_CONFLICT, "not the manifest that the "
+		return diag_set(why, ERR_AGAIN, "not the manifest that the "
 		    "head names");
 	if ((rc = manifest_decode(&f->manifest, payload, why)) < 0 ||
 	    (rc = compare_with_head(f, &f->manifest, why)) < 0)

@@ -30,8 +30,9 @@ bool fetch_has_manifest(const struct fetch *f);
 uint64_t fetch_serial(const struct fetch *f);
 
 /* Take the manifest's frame: verified, and the very one the head names; it may
- * be of an older version, from which deltas lead to the head.  0,
- * ERR_AUTH, ERR_CORRUPT, ERR_CONFLICT (it disagrees with the head). */
+ * be of an older version, from which deltas lead to the head.  0;
+ * ERR_AGAIN: rightly signed, but another, as the answer to an earlier request
+ * is; ERR_AUTH, ERR_CORRUPT; ERR_CONFLICT: it disagrees with the head. */
 int fetch_manifest(struct fetch *f, struct bytes frame, struct diag *why);
 
 /* The next missing chunks to ask for, at most max; false when all are asked

@@ -40,6 +40,7 @@ ask_manifest(struct sync *s)
 	sync_send(s, &frame);
 	buf_fini(&frame);
 	s->progress_ms = clock_mono_ms();
+	s->strayed = false;
 }
 
 /* Keep up to FRAME_CREDIT chunks on the way. */
@@ -164,8 +165,13 @@ sync_fetch_tick(struct sync *s, uint64_t now)
 	fetch_ask_again(s->fetch);
 	if (fetch_has_manifest(s->fetch))
 		ask_chunks(s);
-	else
+	else {
+		if (s->strayed)
+			sync_refuse(s, fetch_head(s->fetch)->version,
+			    NACK_DIGEST, "other manifests come than the one "
+			    "that the head names");
 		ask_manifest(s);
+	}
 }
 
 void
@@ -176,10 +182,19 @@ sync_on_manifest(struct sync *s, struct bytes frame)
 
 	if (s->fetch == NULL || s->building || fetch_has_manifest(s->fetch))
 		return;
-	if ((rc = fetch_manifest(s->fetch, frame, &why)) < 0) {
+	rc = fetch_manifest(s->fetch, frame, &why);
+	if (rc == ERR_AGAIN)
+		/* It answers a request of before the head moved, or of before
+		 * this process; the answer to ours is behind it. */
+		s->strayed = true;
+	else if (rc == ERR_AUTH)
+		/* Nor is it ours: that is waited for, and asked for again. */
+		sync_refuse(s, fetch_head(s->fetch)->version, NACK_SIGNATURE,
+		    why.text);
+	else if (rc < 0)
 		give_up(s, rc, why.text);
+	if (rc < 0)
 		return;
-	}
 	s->progress_ms = clock_mono_ms();
 	ask_chunks(s);
 	start_build(s);

@@ -68,6 +68,7 @@ struct sync {
 	int build_rc;
 	struct ruleset *build_result;
 	struct diag build_why;
+	bool strayed;			/* another manifest came since asked */
 	uint32_t in_flight;		/* chunks asked for and not here */
 	uint64_t progress_ms;
 	uint64_t backoff_ms, not_before_ms;

@@ -19,6 +19,7 @@ struct fleet {
 	bool no_deltas;			/* says that they are gone */
 	bool no_last_delta;		/* says so of the last one alone */
 	bool loses_request;		/* the next one for deltas */
+	bool no_manifests;		/* does not answer for now */
 	unsigned delta_reqs, manifest_reqs;
 	struct sock_ctx *ctx;
 	struct sock *control, *events;
@@ -216,7 +217,8 @@ answer_control(struct fleet *f)
 		send_buf(f, f->control, &f->x->head_frame);
 	} else if (type == FRAME_DELTA_REQ)
 		answer_delta_req(f, in);
-	else if (type == FRAME_MANIFEST_REQ && ++f->manifest_reqs > 0)
+	else if (type == FRAME_MANIFEST_REQ && ++f->manifest_reqs > 0 &&
+	    !f->no_manifests)
 		send_buf(f, f->control, &f->x->manifest_frame);
 	else if (type == FRAME_CHUNK_REQ)
 		send_chunks(f, in);

@@ -254,7 +254,7 @@ fetch_refuses_foreign_manifest_and_changed_chunk(void **state)
 	    NULL), ERR_AUTH);
 	fixture_publish(x, 9);
 	assert_int_equal(fetch_manifest(f, fixture_bytes(&x->manifest_frame),
-	    NULL), ERR_CONFLICT);
+	    NULL), ERR_AGAIN);
 	fetch_free(&f);
 	assert_int_equal(fetch_new(&f, x->dir, x->id, &x->head,
 	    fixture_bytes(&x->head_frame), NULL), 0);

@@ -67,6 +67,77 @@ chunk_changed_on_the_way_is_refused_and_tried_again(void **state)
 	play(&fleet, enforces_7);
 }
 
+static bool
+has_asked_for_a_manifest(struct fleet *f)
+{
+	return f->manifest_reqs > 0;
+}
+
+/* The head moved on between the request and its answer, which comes late. */
+static void
+manifest_asked_for_before_the_head_moved_is_dropped(void **state)
+{
+	struct change c = { "Dnew@acme.example", "\1" };
+	struct buf late;
+
+	(void)state;
+	fleet.no_manifests = true;
+	play(&fleet, has_asked_for_a_manifest);
+	buf_init(&late, 0);
+	buf_put(&late, fleet.x->manifest_frame.data,
+	    fleet.x->manifest_frame.len);
+	fixture_do(fleet.x, &c);
+	fixture_publish(fleet.x, 8);
+	send_buf(&fleet, fleet.control, &fleet.x->head_frame);
+	send_buf(&fleet, fleet.control, &late);
+	buf_fini(&late);
+	fleet.no_manifests = false;
+	play(&fleet, is_at_head);
+	assert_int_equal(fleet.manifest_reqs, 2);
+	assert_int_equal(fleet.metrics.nacks, 0);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
+/* Mix and match: what the head names never comes, another one does. */
+static void
+other_manifest_for_ever_is_told_and_ours_taken_after(void **state)
+{
+	struct buf ours;
+
+	(void)state;
+	buf_init(&ours, 0);
+	buf_put(&ours, fleet.x->head_frame.data, fleet.x->head_frame.len);
+	fixture_publish(fleet.x, 6);
+	buf_reset(&fleet.x->head_frame);
+	buf_put(&fleet.x->head_frame, ours.data, ours.len);
+	buf_fini(&ours);
+	play(&fleet, is_refused);
+	assert_int_equal(fleet.ack.nack, NACK_DIGEST);
+	assert_int_equal(fleet.ack.nack_version, 7);
+	assert_null(fleet.got);
+	fixture_publish(fleet.x, 7);
+	play(&fleet, enforces_7);
+}
+
+/* One that nobody signed does not stop what is under way. */
+static void
+manifest_with_a_bit_changed_is_refused_and_ours_taken_after(void **state)
+{
+	struct buf *m = &fleet.x->manifest_frame;
+
+	(void)state;
+	fleet.no_manifests = true;
+	play(&fleet, has_asked_for_a_manifest);
+	m->data[20] ^= 1;
+	send_buf(&fleet, fleet.control, m);
+	play(&fleet, is_refused);
+	assert_int_equal(fleet.ack.nack, NACK_SIGNATURE);
+	m->data[20] ^= 1;
+	send_buf(&fleet, fleet.control, m);
+	play(&fleet, enforces_7);
+	assert_int_equal(fleet.manifest_reqs, 1);
+}
+
 static void
 pushed_delta_is_taken_without_a_question(void **state)
 {
@@ -324,6 +395,9 @@ main(void)
 		T(older_version_is_refused_as_rollback),
 		T(version_of_a_stranger_is_refused_and_ours_taken_after),
 		T(chunk_changed_on_the_way_is_refused_and_tried_again),
+		T(manifest_asked_for_before_the_head_moved_is_dropped),
+		T(other_manifest_for_ever_is_told_and_ours_taken_after),
+		T(manifest_with_a_bit_changed_is_refused_and_ours_taken_after),
 		T(pushed_delta_is_taken_without_a_question),
 		T(lost_deltas_are_asked_for_and_taken_in_turn),
 		T(gone_deltas_lead_to_the_manifest),

@@ -22,6 +22,7 @@ store_open(struct store **out, const char *dir, struct diag *why)
 
 	*out = NULL;
 	s->lock = -1;
+	pthread_mutex_init(&s->audit.mu, NULL);
 	s->dir = xstrdup(dir);
 	snprintf(path, sizeof(path), "%s/policy", dir);
 	if ((rc = file_mkdirs(dir, 0700, why)) < 0 ||
@@ -48,6 +49,7 @@ store_close(struct store **sp)
 	items_fini(&s->items);
 	if (s->lock >= 0)
 		close(s->lock);
+	pthread_mutex_destroy(&s->audit.mu);
 	free(s->dir);
 	free(s);
 	*sp = NULL;
@@ -211,10 +213,31 @@ struct step {
 	struct digest digest;
 };
 
+static void
+put_audit(struct store *s, struct txn *t, const struct step *n,
+    struct audit_step *step)
+{
+	struct audit_entry e = { .role = "controller" };
+
+	if (n->info->audit != NULL)
+		e = *n->info->audit;
+	if (e.actor == NULL)
+		e.actor = n->info->actor;
+	if (e.action == NULL)
+		e.action = n->info->action;
+	if (e.reason == NULL)
+		e.reason = n->info->message;
+	e.before = s->version;
+	e.after = n->version;
+	e.changes = n->c->n;
+	store_audit_put(s, t, &e, step);
+}
+
 static int
 write_version(struct store *s, const struct step *n, struct diag *why)
 {
 	uint8_t digest[DIGEST_LEN];
+	struct audit_step audit;
 	struct log_step log;
 	struct buf key;
 	struct txn t;
@@ -238,11 +261,13 @@ write_version(struct store *s, const struct step *n, struct diag *why)
 	}
 	store_log_put(s, &t, n->version, &n->digest, n->diff, &log);
 	store_put_head(&t, n->version, &n->digest);
+	put_audit(s, &t, n, &audit);
 	buf_fini(&key);
 	free(json);
 	if ((rc = txn_commit(&t, s->db, s->dir, &s->chain, why)) < 0)
 		return rc;
 	store_log_done(s, &log);
+	store_audit_done(s, &audit);
 	digest_final(&s->digest, s->prev_digest);
 	s->prev_version = s->version;
 	s->version = n->version;

@@ -1,8 +1,8 @@
 /*
  * store.h - the only copy of the policy: items in force and their records,
  * every version with its change and its document, the changes of records that
- * lead from one version to the next, and small tables of other modules
- * (nodes, tokens), in one LevelDB.
+ * lead from one version to the next, small tables of other modules (nodes,
+ * tokens) and the audit log (audit.h), in one LevelDB.
  *
  * Each write is one synced batch that carries a sequence number and a BLAKE2b
  * chain over its content; the last acknowledged one is named in a small
@@ -23,6 +23,7 @@
 #include "proto/wire/message.h"
 
 struct store;
+struct audit_entry;
 
 struct commit {
 	const char *actor;	/* who: token name */
@@ -30,6 +31,9 @@ struct commit {
 	const char *message;	/* or NULL */
 	const char *document;	/* the documents as given, or NULL */
 	uint64_t if_revision;	/* 0: any; else ERR_CONFLICT when other */
+	/* what the audit log says; NULL: the controller's own doing.  Actor,
+	 * action and reason that it does not give are those above. */
+	const struct audit_entry *audit;
 };
 
 /* 0, ERR_BUSY (another process), ERR_CORRUPT, ERR_IO. */
@@ -103,7 +107,13 @@ int store_view_prove(struct store_view *v, const atomic_bool *stop,
 
 /* --- rows of other modules --- */
 
-/* table is a short name ("node", "token"). */
+/* table is a short name ("node", "token"); json NULL: it is deleted. */
+struct store_row { const char *table, *key, *json; };
+/* Write n rows and an entry of the audit log (NULL: none) as one batch.  0,
+ * ERR_FULL, ERR_IO. */
+int store_rows_write(struct store *s, const struct store_row *row, size_t n,
+    const struct audit_entry *e, struct diag *why);
+/* One row, of which the audit log need not know. */
 int store_row_put(struct store *s, const char *table, const char *key,
     const char *json, struct diag *why);
 int store_row_del(struct store *s, const char *table, const char *key,

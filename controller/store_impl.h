@@ -5,14 +5,17 @@
  * value; "v" u64 version -> revision JSON; "d" u64 version -> the document as
  * given; "l" u64 version -> see store_log.c; "h" -> u64 version, 32 digest,
  * u64 records, 2,048 sums; "f" -> u32 STORE_FORMAT; "t" table NUL key -> row
- * JSON; "m": see store_txn.c.  A store without "f" has no "r" and no "l", and
- * "h" ends behind the digest: it is completed when it is opened.
+ * JSON; "m": see store_txn.c; "a" and "A": see store_audit.c.  A store without
+ * "f" has no "r" and no "l", and "h" ends behind the digest: it is completed
+ * when it is opened.
  */
 #ifndef CONTROLLER_STORE_IMPL_H
 #define CONTROLLER_STORE_IMPL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
+#include "controller/audit.h"
 #include "controller/store.h"
 #include "controller/store_txn.h"
 
@@ -22,6 +25,12 @@
 struct store_log {
 	_Atomic uint64_t oldest;	/* version that the first leads from */
 	uint64_t bytes, keep;
+};
+
+/* The audit log: the mark before its first entry, and that of its last. */
+struct store_audit {
+	pthread_mutex_t mu;
+	struct audit_mark base, end;
 };
 
 struct store {
@@ -36,6 +45,7 @@ struct store {
 	struct records records;
 	struct digest digest;
 	struct store_log log;
+	struct store_audit audit;
 };
 
 /* Append class and version. */
@@ -58,5 +68,14 @@ void store_log_put(struct store *s, struct txn *t, uint64_t to,
     const struct digest *after, const struct records_diff *diff,
     struct log_step *step);
 void store_log_done(struct store *s, const struct log_step *step);
+
+/* Find where the audit log ends. */
+int store_audit_load(struct store *s, struct diag *why);
+/* Put an entry into a batch, one at most; then, when it was written, note
+ * it. */
+struct audit_step { struct audit_mark base, end; };
+void store_audit_put(struct store *s, struct txn *t,
+    const struct audit_entry *e, struct audit_step *step);
+void store_audit_done(struct store *s, const struct audit_step *step);
 
 #endif

@@ -201,5 +201,7 @@ store_load(struct store *s, struct diag *why)
 		return format < 0 && format != ERR_NOENT ? format : rc;
 	rc = format == ERR_NOENT || !has_state ? complete(s, digest, why) :
 	    check(s, digest, why);
-	return rc < 0 ? rc : store_log_load(s, why);
+	if (rc == 0)
+		rc = store_log_load(s, why);
+	return rc < 0 ? rc : store_audit_load(s, why);
 }

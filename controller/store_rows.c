@@ -55,31 +55,49 @@ row_key(struct buf *key, const char *table, const char *name)
 }
 
 int
+store_rows_write(struct store *s, const struct store_row *row, size_t n,
+    const struct audit_entry *e, struct diag *why)
+{
+	struct audit_step step;
+	struct buf key;
+	struct txn t;
+	size_t i;
+	int rc;
+
+	txn_begin(&t, &s->chain);
+	for (i = 0; i < n; i++) {
+		row_key(&key, row[i].table, row[i].key);
+		if (row[i].json == NULL)
+			txn_del(&t, key.data, key.len);
+		else
+			txn_put(&t, key.data, key.len, row[i].json,
+			    strlen(row[i].json));
+		buf_fini(&key);
+	}
+	if (e != NULL)
+		store_audit_put(s, &t, e, &step);
+	rc = txn_commit(&t, s->db, s->dir, &s->chain, why);
+	if (rc == 0 && e != NULL)
+		store_audit_done(s, &step);
+	return rc;
+}
+
+int
 store_row_put(struct store *s, const char *table, const char *name,
     const char *json, struct diag *why)
 {
-	struct buf key;
-	struct txn t;
+	const struct store_row row = { table, name, json };
 
-	row_key(&key, table, name);
-	txn_begin(&t, &s->chain);
-	txn_put(&t, key.data, key.len, json, strlen(json));
-	buf_fini(&key);
-	return txn_commit(&t, s->db, s->dir, &s->chain, why);
+	return store_rows_write(s, &row, 1, NULL, why);
 }
 
 int
 store_row_del(struct store *s, const char *table, const char *name,
     struct diag *why)
 {
-	struct buf key;
-	struct txn t;
+	const struct store_row row = { table, name, NULL };
 
-	row_key(&key, table, name);
-	txn_begin(&t, &s->chain);
-	txn_del(&t, key.data, key.len);
-	buf_fini(&key);
-	return txn_commit(&t, s->db, s->dir, &s->chain, why);
+	return store_rows_write(s, &row, 1, NULL, why);
 }
 
 int

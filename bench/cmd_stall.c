@@ -3,8 +3,11 @@
  * and "stall": latency over time while somebody else changes the policy.
  *
  * The changes come as a file of lines "BEGIN END NAME", times in milliseconds
- * of the wall clock, written by whoever made them; it is read at the end.
+ * of the wall clock, written by whoever made them; it is read at the end.  With
+ * --beside another server gets the same load at the same time: what it shows
+ * is the machine's doing.
  */
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +16,18 @@
 #include "bench/cmd.h"
 #include "bench/document.h"
 #include "bench/load.h"
+#include "bench/plot.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 
 #define WINDOWS_MAX 64
 #define SLICES_MAX 6000
-#define BAR 60			/* columns of the plot */
+#define MARK_US 5000.0		/* no answer over it */
 
 struct stall_conf {
 	struct cmd_common common;
-	char *target, *changes, *out;
-	int64_t pid, connections, hit;
+	char *target, *beside, *changes, *out, *plot;
+	int64_t pid, connections, hit, rate;
 	uint64_t ms, slice_ms;
 };
 
@@ -33,10 +37,11 @@ struct stall {
 	const struct stall_conf *conf;
 	struct set set;
 	double begin_ms;		/* wall clock */
-	struct load_slice *slice;
+	struct load_slice *slice, *beside;	/* slices_n of each */
 	size_t slices_n;
 	struct window window[WINDOWS_MAX];
 	size_t windows_n;
+	double quiet_us;		/* p99 of a quiet slice */
 };
 
 #define AT(m) offsetof(struct stall_conf, m)
@@ -44,6 +49,11 @@ static const struct conf_option options[] = {
 	CMD_COMMON,
 	{ .name = "target", .type = CONF_TEXT, .offset = AT(target),
 	    .help = "the server: unix:PATH or HOST:PORT" },
+	{ .name = "beside", .type = CONF_TEXT, .offset = AT(beside),
+	    .help = "one that does nothing, for the same load at once" },
+	{ .name = "rate", .type = CONF_INT, .min = 0, .max = 10000000,
+	    .offset = AT(rate), .def = "0",
+	    .help = "requests a second; 0: as many as go" },
 	{ .name = "pid", .type = CONF_INT, .min = 0, .max = INT32_MAX,
 	    .offset = AT(pid), .def = "0", .help = "whose CPU to count" },
 	{ .name = "connections", .type = CONF_INT, .min = 1, .max = 10000,
@@ -56,6 +66,8 @@ static const struct conf_option options[] = {
 	    .offset = AT(slice_ms), .def = "100ms", .help = "of the plot" },
 	{ .name = "changes", .type = CONF_TEXT, .offset = AT(changes),
 	    .help = "file of lines BEGIN END NAME, wall clock ms" },
+	{ .name = "plot", .type = CONF_TEXT, .offset = AT(plot),
+	    .help = "write latency over time there, as SVG" },
 	{ .name = NULL }
 };
 static const struct conf_option document_options[] = {
@@ -129,46 +141,72 @@ window_of(const struct stall *s, size_t i)
 	return NULL;
 }
 
-/* The slices of one name (NULL: the quiet ones) as a row. */
-static double
-report_window(const struct stall *s, const char *name, double quiet,
-    struct report *r)
+/* p99 and max of the slices of one name (NULL: the quiet ones) of one server;
+ * the number of slices. */
+static size_t
+collect(const struct stall *s, const struct load_slice *slice,
+    const char *name, struct samples *p99, double *max, uint64_t *requests)
 {
-	double *p99 = xcalloc(s->slices_n + 1, sizeof(*p99)), max = 0, p;
-	struct samples sample = { .n = 0 };
-	uint64_t requests = 0;
+	double *all = xcalloc(s->slices_n + 1, sizeof(*all));
 	size_t n = 0, i;
 
+	*max = 0;
+	*requests = 0;
 	for (i = 0; i < s->slices_n; i++) {
 		const struct window *w = window_of(s, i);
 
 		if ((w == NULL) != (name == NULL) ||
 		    (w != NULL && strcmp(w->name, name) != 0))
 			continue;
-		p99[n++] = s->slice[i].p99_us;
-		requests += s->slice[i].n;
-		if (s->slice[i].max_us > max)
-			max = s->slice[i].max_us;
+		all[n++] = slice[i].p99_us;
+		*requests += slice[i].n;
+		if (slice[i].max_us > *max)
+			*max = slice[i].max_us;
 	}
 	/* evenly picked, when there are more than samples can hold */
 	for (i = 0; i < n; i += n / SAMPLES_MAX + 1)
-		samples_add(&sample, p99[i]);
-	p = samples_median(&sample);
-	free(p99);
-	report_row(r, "stall", json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}",
-	    "while", name == NULL ? "quiet" : name, "slices", (json_int_t)n,
-	    "req/s", report_number(n == 0 ? 0 : (double)requests * 1000 /
-	    (double)(n * s->conf->slice_ms)), "p99 us", report_spread(
-	    &sample), "x quiet", report_number(quiet > 0 ? p / quiet : 1),
-	    "max us", report_number(max)));
+		samples_add(p99, all[i]);
+	free(all);
+	return n;
+}
+
+/* One row; the p99 of a slice. */
+static double
+report_window(const struct stall *s, const char *name, double quiet,
+    struct report *r)
+{
+	struct samples p99 = { .n = 0 }, beside = { .n = 0 };
+	double max, beside_max, p;
+	uint64_t requests, others;
+	size_t n = collect(s, s->slice, name, &p99, &max, &requests);
+	json_t *row;
+
+	p = samples_median(&p99);
+	row = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "while",
+	    name == NULL ? "quiet" : name, "slices", (json_int_t)n, "req/s",
+	    report_number(n == 0 ? 0 : (double)requests * 1000 /
+	    (double)(n * s->conf->slice_ms)), "p99 us", report_spread(&p99),
+	    "x quiet", report_number(quiet > 0 ? p / quiet : 1), "max us",
+	    report_number(max));
+	if (s->beside != NULL) {
+		collect(s, s->beside, name, &beside, &beside_max, &others);
+		json_object_set_new(row, "beside: p99 us",
+		    report_spread(&beside));
+		json_object_set_new(row, "beside: max us",
+		    report_number(beside_max));
+		json_object_set_new(row, "x beside", report_number(n == 0 ? 0
+		    : p / samples_median(&beside)));
+	}
+	report_row(r, "stall", row);
 	return p;
 }
 
 static void
-report_all(const struct stall *s, struct report *r)
+report_all(struct stall *s, struct report *r)
 {
-	double quiet = report_window(s, NULL, 0, r);
 	size_t i, k;
+
+	s->quiet_us = report_window(s, NULL, 0, r);
 
 	for (i = 0; i < s->windows_n; i++) {
 		for (k = 0; k < i; k++) {
@@ -176,46 +214,124 @@ report_all(const struct stall *s, struct report *r)
 				break;
 		}
 		if (k == i)
-			report_window(s, s->window[i].name, quiet, r);
+			report_window(s, s->window[i].name, s->quiet_us, r);
 	}
 }
 
 static void
-plot(const struct stall *s, struct report *r)
+report_slices(const struct stall *s, struct report *r)
 {
-	double top = 1;
-	char bar[BAR + 1];
 	size_t i;
 
 	for (i = 0; i < s->slices_n; i++) {
-		if (s->slice[i].max_us > top)
-			top = s->slice[i].max_us;
-	}
-	for (i = 0; i < s->slices_n; i++) {
+		const struct load_slice *slice = &s->slice[i];
 		const struct window *w = window_of(s, i);
-		int max = (int)(s->slice[i].max_us / top * BAR);
-		int p99 = (int)(s->slice[i].p99_us / top * BAR);
 
-		memset(bar, '.', sizeof(bar));
-		memset(bar, '#', (size_t)p99);
-		bar[max] = '\0';
-		report_row(r, "over time", json_pack("{s:I, s:o, s:o, s:s, "
-		    "s:s}", "ms", (json_int_t)(i * s->conf->slice_ms),
-		    "p99 us", report_number(s->slice[i].p99_us), "max us",
-		    report_number(s->slice[i].max_us), "while", w == NULL ?
-		    "" : w->name, "# p99, . max", bar));
+		report_detail(r, "over time", json_pack("{s:I, s:I, s:o, "
+		    "s:o, s:o, s:o, s:s}", "ms", (json_int_t)(i *
+		    s->conf->slice_ms), "requests", (json_int_t)slice->n,
+		    "p50 us", report_number(slice->p50_us), "p99 us",
+		    report_number(slice->p99_us), "max us", report_number(
+		    slice->max_us), "beside: max us", report_number(s->beside
+		    == NULL ? 0 : s->beside[i].max_us), "while", w == NULL ?
+		    "" : w->name));
 	}
+}
+
+/* x, p50, p99 and max of each slice, max of the server beside, one array
+ * behind the other. */
+static double *
+columns(const struct stall *s)
+{
+	double *v = xcalloc(5 * s->slices_n, sizeof(*v));
+	size_t n = s->slices_n, i;
+
+	for (i = 0; i < n; i++) {
+		v[i] = ((double)i + 0.5) * (double)s->conf->slice_ms / 1000;
+		v[n + i] = s->slice[i].p50_us;
+		v[2 * n + i] = s->slice[i].p99_us;
+		v[3 * n + i] = s->slice[i].max_us;
+		v[4 * n + i] = s->beside == NULL ? 0 : s->beside[i].max_us;
+	}
+	return v;
+}
+
+/* On the terminal, and as a file where one is wanted. */
+static int
+plot(const struct stall *s, struct diag *why)
+{
+	struct plot_band band[WINDOWS_MAX];
+	double *v = columns(s);
+	size_t n = s->slices_n, i;
+	char note[128];
+	struct plot p = { .title = "Latency while the policy changes",
+	    .note = note, .x_label = "seconds", .y_label = "microseconds",
+	    .y_axis = PLOT_LOG, .lines_n = s->beside == NULL ? 3 : 4,
+	    .line = { { "p99", v, v + 2 * n, n },
+	    { "longest", v, v + 3 * n, n }, { "median", v, v + n, n },
+	    { "longest of null beside", v, v + 4 * n, n } },
+	    .band = band, .bands_n = s->windows_n, .rules_n = 2, .rule = {
+	    { "p99 when quiet", s->quiet_us }, { "mark: 5 ms", MARK_US } } };
+	int rc = 0;
+
+	for (i = 0; i < s->windows_n; i++)
+		band[i] = (struct plot_band){ s->window[i].name,
+		    (s->window[i].begin_ms - s->begin_ms) / 1000,
+		    (s->window[i].end_ms - s->begin_ms) / 1000 };
+	snprintf(note, sizeof(note), "slices of %d ms, %d connections, %llu "
+	    "records, %d %% hits", (int)s->conf->slice_ms,
+	    (int)s->conf->connections, (unsigned long long)set_count(&s->set),
+	    (int)s->conf->hit);
+	if (s->conf->common.output == REPORT_TABLE)
+		plot_text(&p, stdout);
+	if (s->conf->plot != NULL)
+		rc = plot_svg(&p, s->conf->plot, why);
+	free(v);
+	return rc;
+}
+
+struct side {
+	pthread_t thread;
+	struct load_conf load;
+	struct load_result res;
+	struct load_slice *slice;
+	size_t slices_n;
+	struct diag why;
+	int rc;
+};
+
+static void *
+run_side(void *arg)
+{
+	struct side *a = arg;
+
+	a->rc = load_run(&a->load, &a->res, a->slice, a->slices_n, &a->why);
+	return NULL;
+}
+
+/* Both loads at once, when there are two. */
+static int
+run_sides(struct side *node, struct side *beside, struct diag *why)
+{
+	if (beside->load.target != NULL)
+		pthread_create(&beside->thread, NULL, run_side, beside);
+	run_side(node);
+	if (beside->load.target != NULL)
+		pthread_join(beside->thread, NULL);
+	if (node->rc == 0 && beside->rc < 0)
+		*node = *beside;
+	*why = node->why;
+	return node->rc;
 }
 
 static int
 run(struct stall *s, struct report *r, struct diag *why)
 {
 	const struct stall_conf *c = s->conf;
-	struct load_conf load = { .target = c->target, .pid = (pid_t)c->pid,
-	    .connections = (unsigned)c->connections, .seconds =
-	    (double)c->ms / 1000, .hit_pct = (unsigned)c->hit,
-	    .set = &s->set };
-	struct load_result res;
+	struct side side = { .load = { .target = c->target,
+	    .pid = (pid_t)c->pid, .connections = (unsigned)c->connections,
+	    .seconds = (double)c->ms / 1000, .hit_pct = (unsigned)c->hit,
+	    .rate = (double)c->rate, .set = &s->set } }, beside;
 	int rc;
 
 	if (c->target == NULL || c->ms / c->slice_ms > SLICES_MAX)
@@ -223,17 +339,25 @@ run(struct stall *s, struct report *r, struct diag *why)
 		    "most %d slices", SLICES_MAX);
 	if ((rc = cmd_set(&c->common, &s->set)) < 0)
 		return rc;
-	s->slices_n = c->ms / c->slice_ms;
-	s->slice = xcalloc(s->slices_n, sizeof(*s->slice));
+	side.slices_n = s->slices_n = c->ms / c->slice_ms;
+	side.slice = s->slice = xcalloc(s->slices_n, sizeof(*s->slice));
+	beside = side;
+	beside.load.target = c->beside;
+	beside.load.pid = 0;
+	if (c->beside != NULL)
+		beside.slice = s->beside = xcalloc(s->slices_n,
+		    sizeof(*s->slice));
 	s->begin_ms = (double)clock_wall_us() / 1000;
-	if ((rc = load_run(&load, &res, s->slice, s->slices_n, why)) < 0 ||
+	if ((rc = run_sides(&side, &beside, why)) < 0 ||
 	    (rc = read_windows(s, why)) < 0)
 		return rc;
+	report_slices(s, r);
 	report_all(s, r);
-	plot(s, r);
-	report_row(r, "answers", json_pack("{s:I, s:I, s:I}", "requests",
-	    (json_int_t)res.requests, "refused", (json_int_t)res.refused,
-	    "unlike", (json_int_t)res.unlike));
+	report_row(r, "answers", json_pack("{s:I, s:I, s:I, s:o}", "requests",
+	    (json_int_t)side.res.requests, "refused",
+	    (json_int_t)side.res.refused, "unlike",
+	    (json_int_t)side.res.unlike, "cpu us",
+	    report_number(side.res.cpu_us)));
 	return 0;
 }
 
@@ -250,10 +374,13 @@ cmd_stall(int argc, char **argv)
 		return status;
 	r = report_new((enum report_form)c.common.output, "stall");
 	rc = run(&s, r, &why);
-	if (rc == 0)
+	if (rc == 0) {
 		report_end(r);
+		rc = plot(&s, &why);
+	}
 	report_free(&r);
 	free(s.slice);
+	free(s.beside);
 	conf_fini(&program, &c);
 	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/load_http.h"
@@ -17,7 +18,7 @@
 #include "proto/base/err.h"
 
 #define EVENTS 256
-#define SILENCE_MS 10000
+#define SILENCE_NS 10000000000u
 #define ANSWER_MAX 8192
 
 static const char head[] =
@@ -50,7 +51,10 @@ struct run {
 	int epoll;
 	bool http;			/* see load_http_target() */
 	const char *address;
-	uint64_t next, begin_ns, end_ns, slice_ns;
+	uint64_t next, begin_ns, end_ns, slice_ns, heard_ns;
+	unsigned outstanding;
+	struct load_conn **idle;	/* with a rate: free to ask on */
+	size_t idle_n;
 	struct hist *hist, *slice;	/* all; the slice now */
 	struct load_slice *slices;
 	size_t slices_n, at;
@@ -91,7 +95,7 @@ dial(struct run *r, struct load_conn *c, struct diag *why)
 }
 
 static int
-ask(struct run *r, struct load_conn *c, struct diag *why)
+ask(struct run *r, struct load_conn *c, uint64_t since_ns, struct diag *why)
 {
 	char text[LOAD_REQUEST_MAX];
 	uint64_t n = r->next++;
@@ -102,7 +106,7 @@ ask(struct run *r, struct load_conn *c, struct diag *why)
 	len = r->http ? load_http_request(r->conf, n, c->hit, text) :
 	    load_request(r->conf, n, c->hit, text);
 	c->len = 0;
-	c->asked_ns = stat_now_ns();
+	c->asked_ns = since_ns;
 	if (c->fd < 0 && (rc = dial(r, c, why)) < 0)
 		return rc;
 	/* One request outstanding always fits the socket's buffer. */
@@ -121,6 +125,7 @@ end_slices(struct run *r, uint64_t now)
 		struct load_slice *s = &r->slices[r->at++];
 
 		s->n = r->slice->n;
+		s->p50_us = hist_us(r->slice, 0.5);
 		s->p99_us = hist_us(r->slice, 0.99);
 		s->max_us = (double)r->slice->max_ns / 1000;
 		memset(r->slice, 0, sizeof(*r->slice));
@@ -176,19 +181,84 @@ take(struct run *r, struct load_conn *c, bool *whole, struct diag *why)
 	return 0;
 }
 
+/* With a rate: when the next request is due. */
+static uint64_t
+due_ns(const struct run *r)
+{
+	return r->begin_ns + (uint64_t)((double)(r->next - r->conf->first) /
+	    r->conf->rate * 1e9);
+}
+
+static bool
+is_over(const struct run *r)
+{
+	return r->outstanding == 0 && (r->conf->rate <= 0 || due_ns(r) >=
+	    r->end_ns);
+}
+
+/* Ask what is due, as far as connections are free. */
+static int
+ask_due(struct run *r, struct diag *why)
+{
+	uint64_t due;
+	int rc;
+
+	while (r->idle_n > 0 && (due = due_ns(r)) < r->end_ns &&
+	    due <= stat_now_ns()) {
+		r->outstanding++;
+		if ((rc = ask(r, r->idle[--r->idle_n], due, why)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Until something came, or the next request is due.  How many events. */
+static int
+await(struct run *r, struct epoll_event *ev)
+{
+	uint64_t now = stat_now_ns(), until = r->heard_ns + SILENCE_NS, due;
+	struct timespec t = { 0, 0 };
+
+	if (r->conf->rate > 0 && r->idle_n > 0 && (due = due_ns(r)) <
+	    r->end_ns && due < until)
+		until = due;
+	if (until > now) {
+		t.tv_sec = (time_t)((until - now) / 1000000000);
+		t.tv_nsec = (long)((until - now) % 1000000000);
+	}
+	return epoll_pwait2(r->epoll, ev, EVENTS, &t, NULL);
+}
+
+/* This connection's answer is whole: what it does next. */
+static int
+go_on(struct run *r, struct load_conn *c, struct diag *why)
+{
+	uint64_t now = stat_now_ns();
+
+	if (r->conf->rate <= 0 && now < r->end_ns)
+		return ask(r, c, now, why);
+	r->outstanding--;
+	r->idle[r->idle_n++] = c;
+	return 0;
+}
+
 static int
 loop(struct run *r, struct diag *why)
 {
 	struct epoll_event ev[EVENTS];
-	unsigned outstanding = r->conf->connections;
 	bool whole;
 	int i, n, rc;
 
-	while (outstanding > 0) {
-		n = epoll_wait(r->epoll, ev, EVENTS, SILENCE_MS);
-		if (n == 0)
+	while (!is_over(r)) {
+		if (r->conf->rate > 0 && (rc = ask_due(r, why)) < 0)
+			return rc;
+		n = await(r, ev);
+		if (n == 0 && r->outstanding > 0 && stat_now_ns() >=
+		    r->heard_ns + SILENCE_NS)
 			return diag_set(why, ERR_TIMEOUT, "%s does not answer",
 			    r->conf->target);
+		if (n > 0 || r->outstanding == 0)
+			r->heard_ns = stat_now_ns();
 		for (i = 0; i < n; i++) {
 			struct load_conn *c = ev[i].data.ptr;
 
@@ -197,9 +267,7 @@ loop(struct run *r, struct diag *why)
 			if (!whole)
 				continue;
 			count(r, c);
-			if (stat_now_ns() >= r->end_ns)
-				outstanding--;
-			else if ((rc = ask(r, c, why)) < 0)
+			if ((rc = go_on(r, c, why)) < 0)
 				return rc;
 		}
 	}
@@ -216,12 +284,17 @@ start(struct run *r, struct diag *why)
 		if ((rc = dial(r, &r->conn[i], why)) < 0)
 			return rc;
 	}
-	r->begin_ns = stat_now_ns();
+	r->begin_ns = r->heard_ns = stat_now_ns();
 	r->end_ns = r->begin_ns + (uint64_t)(r->conf->seconds * 1e9);
 	if (r->slices_n > 0)
 		r->slice_ns = (r->end_ns - r->begin_ns) / r->slices_n;
 	for (i = 0; i < r->conf->connections; i++) {
-		if ((rc = ask(r, &r->conn[i], why)) < 0)
+		if (r->conf->rate > 0) {
+			r->idle[r->idle_n++] = &r->conn[i];
+			continue;
+		}
+		r->outstanding++;
+		if ((rc = ask(r, &r->conn[i], stat_now_ns(), why)) < 0)
 			return rc;
 	}
 	return 0;
@@ -242,6 +315,8 @@ sum_up(struct run *r, double cpu, double client_cpu)
 	o->client_cpu_us = client_cpu * 1e6 / n;
 	if (r->slices_n > 0)
 		end_slices(r, r->end_ns);
+	if (r->conf->hist != NULL)
+		hist_merge(r->conf->hist, r->hist);
 }
 
 int
@@ -252,7 +327,8 @@ load_run(const struct load_conf *conf, struct load_result *out,
 	    .slices = slices, .slices_n = slices == NULL ? 0 : slices_n,
 	    .hist = xcalloc(1, sizeof(struct hist)),
 	    .slice = xcalloc(1, sizeof(struct hist)),
-	    .conn = xcalloc(conf->connections, sizeof(struct load_conn)) };
+	    .conn = xcalloc(conf->connections, sizeof(struct load_conn)),
+	    .idle = xcalloc(conf->connections, sizeof(struct load_conn *)) };
 	double cpu, client;
 	unsigned i;
 	int rc;
@@ -276,6 +352,7 @@ load_run(const struct load_conf *conf, struct load_result *out,
 	}
 	close(r.epoll);
 	free(r.conn);
+	free(r.idle);
 	free(r.hist);
 	free(r.slice);
 	return rc;

@@ -19,17 +19,21 @@ struct load_conf {
 	pid_t pid;		/* whose CPU to count; 0: nobody's */
 	unsigned connections;
 	double seconds;
+	double rate;		/* requests a second, each asked when it is
+				 * due and timed from then, even where no
+				 * connection was free; 0: as many as go */
 	unsigned hit_pct;	/* of the requests, from senders that the set
 				 * blocks; no sender comes twice */
 	bool directory;		/* recipients of the directory */
 	const struct set *set;
 	uint64_t first;		/* number of the first sender */
+	struct hist *hist;	/* latencies are added to it; or NULL */
 };
 
 /* One slice of time, for a line over time. */
 struct load_slice {
 	uint64_t n;
-	double p99_us, max_us;
+	double p50_us, p99_us, max_us;	/* 0 where n is */
 };
 
 struct load_result {

@@ -3,6 +3,7 @@
  */
 #include "bench/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,18 +57,38 @@ machine(void)
 	    (sysconf(_SC_PAGESIZE) / 1024)), "kernel", u.release);
 }
 
+/* How this program was called. */
+static void
+read_command(char *out, size_t size)
+{
+	FILE *f = fopen("/proc/self/cmdline", "r");
+	size_t n = f == NULL ? 0 : fread(out, 1, size - 1, f), i;
+
+	for (i = 0; i + 1 < n; i++) {
+		if (out[i] == '\0')
+			out[i] = ' ';
+	}
+	out[n] = '\0';
+	if (f != NULL)
+		fclose(f);
+}
+
 struct report *
-report_new(enum report_form form, const char *command)
+report_new(enum report_form form, const char *name)
 {
 	struct report *r = xcalloc(1, sizeof(*r));
-	char now[CLOCK_TEXT_LEN];
+	const char *step = getenv("BENCH_STEP");
+	char now[CLOCK_TEXT_LEN], command[4096];
 
 	r->form = form;
 	clock_format(clock_wall_us(), now);
+	read_command(command, sizeof(command));
 	r->sections = json_object();
-	r->root = json_pack("{s:s, s:s, s:s, s:o, s:O}", "version",
-	    conf_version(), "date", now, "command", command, "machine",
-	    machine(), "results", r->sections);
+	r->root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:O}", "version",
+	    conf_version(), "date", now, "name", name, "command", command,
+	    "machine", machine(), "results", r->sections);
+	if (step != NULL && step[0] != '\0')
+		json_object_set_new(r->root, "step", json_string(step));
 	return r;
 }
 
@@ -85,24 +106,46 @@ report_free(struct report **rp)
 	*rp = NULL;
 }
 
+double
+report_value(const json_t *cell)
+{
+	if (json_is_object(cell))
+		cell = json_object_get(cell, "median");
+	return json_is_number(cell) ? json_number_value(cell) : NAN;
+}
+
 static void
-put_cell(const json_t *v, char out[64])
+put_spread(const json_t *v, char out[REPORT_CELL_LEN])
+{
+	double m = report_value(v);
+	int digits = m >= 100 ? 0 : m >= 10 ? 1 : 2;
+
+	snprintf(out, REPORT_CELL_LEN, "%.*f (%.*f-%.*f)", digits, m, digits,
+	    report_value(json_object_get(v, "least")), digits,
+	    report_value(json_object_get(v, "greatest")));
+}
+
+void
+report_cell(const json_t *v, char out[REPORT_CELL_LEN])
 {
 	if (json_is_string(v))
-		snprintf(out, 64, "%s", json_string_value(v));
+		snprintf(out, REPORT_CELL_LEN, "%s", json_string_value(v));
 	else if (json_is_integer(v))
-		snprintf(out, 64, "%lld", (long long)json_integer_value(v));
+		snprintf(out, REPORT_CELL_LEN, "%lld",
+		    (long long)json_integer_value(v));
 	else if (json_is_real(v))
-		snprintf(out, 64, "%.6g", json_real_value(v));
+		snprintf(out, REPORT_CELL_LEN, "%.6g", json_real_value(v));
+	else if (json_is_object(v))
+		put_spread(v, out);
 	else
-		snprintf(out, 64, "-");
+		snprintf(out, REPORT_CELL_LEN, "-");
 }
 
 static void
 put_line(const json_t *row, const char *const *column, const int *width,
     size_t n, bool head)
 {
-	char cell[64];
+	char cell[REPORT_CELL_LEN];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -111,8 +154,9 @@ put_line(const json_t *row, const char *const *column, const int *width,
 		if (head)
 			snprintf(cell, sizeof(cell), "%s", column[i]);
 		else
-			put_cell(v, cell);
-		printf(json_is_string(v) ? "%-*s" : "%*s", width[i], cell);
+			report_cell(v, cell);
+		printf(json_is_string(v) || json_is_object(v) ?
+		    "%-*s" : "%*s", width[i], cell);
 		fputs(i + 1 < n ? "  " : "\n", stdout);
 	}
 }
@@ -122,7 +166,7 @@ print_section(const char *name, json_t *rows)
 {
 	const char *column[COLUMNS_MAX], *key;
 	int width[COLUMNS_MAX];
-	char cell[64];
+	char cell[REPORT_CELL_LEN];
 	json_t *row, *v;
 	size_t n = 0, i, k;
 
@@ -134,7 +178,7 @@ print_section(const char *name, json_t *rows)
 	}
 	json_array_foreach(rows, i, row) {
 		for (k = 0; k < n; k++) {
-			put_cell(json_object_get(row, column[k]), cell);
+			report_cell(json_object_get(row, column[k]), cell);
 			if ((int)strlen(cell) > width[k])
 				width[k] = (int)strlen(cell);
 		}
@@ -157,22 +201,46 @@ end_section(struct report *r)
 }
 
 void
+report_detail(struct report *r, const char *section, json_t *row)
+{
+	if (json_object_get(r->sections, section) == NULL)
+		json_object_set_new(r->sections, section, json_array());
+	json_array_append_new(json_object_get(r->sections, section), row);
+}
+
+void
 report_row(struct report *r, const char *section, json_t *row)
 {
 	if (r->section == NULL || strcmp(r->section, section) != 0) {
 		end_section(r);
 		r->section = xstrdup(section);
-		if (json_object_get(r->sections, section) == NULL)
-			json_object_set_new(r->sections, section,
-			    json_array());
 	}
-	json_array_append_new(json_object_get(r->sections, section), row);
+	report_detail(r, section, row);
+}
+
+static void
+save(const struct report *r)
+{
+	const char *path = getenv("BENCH_SAVE");
+	FILE *f;
+
+	if (path == NULL || path[0] == '\0')
+		return;
+	if ((f = fopen(path, "a")) == NULL) {
+		fprintf(stderr, "postern-bench: %s: %s\n", path,
+		    strerror(errno));
+		return;
+	}
+	json_dumpf(r->root, f, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	fputc('\n', f);
+	fclose(f);
 }
 
 void
 report_end(struct report *r)
 {
 	end_section(r);
+	save(r);
 	if (r->form != REPORT_JSON)
 		return;
 	json_dumpf(r->root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
@@ -193,9 +261,7 @@ report_number(double v)
 json_t *
 report_spread(const struct samples *s)
 {
-	double m = samples_median(s);
-	int digits = m >= 100 ? 0 : m >= 10 ? 1 : 2;
-
-	return json_sprintf("%.*f (%.*f-%.*f)", digits, m, digits,
-	    samples_min(s), digits, samples_max(s));
+	return json_pack("{s:o, s:o, s:o}", "median", report_number(
+	    samples_median(s)), "least", report_number(samples_min(s)),
+	    "greatest", report_number(samples_max(s)));
 }

@@ -3,19 +3,26 @@
 # 1 and of 1,000 records, a change that travels as a snapshot, and the scrub
 # that follows it, through "postern dev" and the command line.
 #
-# usage: bench/stall.sh [SCALE [CONNECTIONS]] [-o json]
+# usage: bench/stall.sh [SCALE [CONNECTIONS]] [ARGUMENT of postern-bench stall...]
+#
+# The load is RATE requests a second (5,000), so that the machine has room for
+# the controller and the command line: what is then late is late by the node.
+# RATE=0 asks as fast as answers come.  The null server gets the same load at
+# the same time; where it is late too, it was the machine.
 . "$(dirname "$0")/../tests/lib/system.sh"
 bench=$BUILD/postern-bench
-scale=0.05 connections=16
-[ "${1:-}" = "" ] || [ "${1:-}" = -o ] || { scale=$1; shift; }
-[ "${1:-}" = "" ] || [ "${1:-}" = -o ] || { connections=$1; shift; }
+scale=0.05 connections=16 rate=${RATE:-5000}
+[[ ${1:--} = -* ]] || { scale=$1; shift; }
+[[ ${1:--} = -* ]] || { connections=$1; shift; }
 changes=$dir/changes
 seconds=35
 
-# change NAME COMMAND...: made and noted with when it began and was enforced
+# change NAME COMMAND...: made and noted with when it began and was enforced;
+# a quiet time goes before it, to compare with
 change() {
 	local name=$1 begin
 	shift
+	sleep 0.5
 	begin=$(now_ms)
 	"$@" >>"$dir/change.log" 2>&1 || die "$*" "$dir/change.log"
 	echo "$begin $(now_ms) $name" >>"$changes"
@@ -56,7 +63,10 @@ start_dev --nodes 1 --policy "$dir/set/policy.yaml"
 until_true 120 scrubbed 0 || die "the set is not proved"
 
 : >"$changes"
+start "$dir/null.log" "$bench" null --listen "unix:$dir/null"
+until_true 10 [ -S "$dir/null" ] || die "no null server" "$dir/null.log"
 "$bench" stall --scale "$scale" --target "unix:${node_unix[0]}" \
+    --beside "unix:$dir/null" --rate "$rate" \
     --pid "${node_pid[0]}" --connections "$connections" \
     --time "${seconds}s" --changes "$changes" "$@" >"$dir/report" \
     2>"$dir/stall.log" &

@@ -40,6 +40,7 @@ cpu_of(pid_t pid)
 	return (double)ns_of(clock) / 1e9;
 }
 
+/* A child's children, too: some servers have a master over their parent. */
 double
 stat_cpu(pid_t pid)
 {
@@ -53,7 +54,7 @@ stat_cpu(pid_t pid)
 	if (pid <= 0 || (f = fopen(path, "r")) == NULL)
 		return sum;
 	while (fscanf(f, "%d", &child) == 1)
-		sum += cpu_of(child);
+		sum += stat_cpu(child);
 	fclose(f);
 	return sum;
 }
@@ -116,6 +117,18 @@ hist_add(struct hist *h, uint64_t ns)
 	h->bucket[bucket_of(ns)]++;
 	if (ns > h->max_ns)
 		h->max_ns = ns;
+}
+
+void
+hist_merge(struct hist *h, const struct hist *more)
+{
+	unsigned i;
+
+	h->n += more->n;
+	if (more->max_ns > h->max_ns)
+		h->max_ns = more->max_ns;
+	for (i = 0; i < HIST_BUCKETS; i++)
+		h->bucket[i] += more->bucket[i];
 }
 
 double

@@ -28,6 +28,8 @@ struct hist {
 	uint32_t bucket[HIST_BUCKETS];
 };
 void hist_add(struct hist *h, uint64_t ns);
+/* Add all that the other holds. */
+void hist_merge(struct hist *h, const struct hist *more);
 /* The value below which that part (0.5, 0.99) lies, in microseconds. */
 double hist_us(const struct hist *h, double part);
 

@@ -12,8 +12,8 @@ mark=1.5 limit=3.0
 set_dir=$dir/set
 
 ratio() {
-	json '[r for r in j["results"]["fronts"] if r["target"] == "node"][0]["x cpu"]' \
-	    "$dir/fronts.json" | cut -d' ' -f1
+	json '[r for r in j["results"]["fronts"] if r["target"] == "node"][0]["x cpu"]["median"]' \
+	    "$dir/fronts.json"
 }
 
 # fronts LIMIT: five rounds; the report is in $dir/fronts.json
@@ -46,3 +46,20 @@ expect another_set_in_the_folder_is_refused 1 "$bench" decide \
 says it_names_the_set_that_is_there err "holds another set"
 holds pushes_and_joins_are_verified "$bench" fleet --nodes 10 --rounds 1 \
     --pushes 3 --bytes 100k
+
+# latency over time, of a server that does nothing, while "something" happens
+start "$dir/null.log" "$bench" null --listen "unix:$dir/null"
+until_true 10 [ -S "$dir/null" ]
+begin=$(now_ms)
+echo "$((begin + 200)) $((begin + 500)) delta <of 1>" >"$dir/changes"
+holds latency_over_time_is_taken "$bench" stall --target "unix:$dir/null" \
+    --beside "unix:$dir/null" --rate 2000 --time 1s --slice 50ms \
+    --changes "$dir/changes" --plot "$dir/plot.svg"
+says it_has_the_phase held 'delta <of 1>'
+says it_draws_on_the_terminal held 'p99 when quiet'
+holds its_plot_has_axes_title_and_legend python3 -c '
+import sys, xml.etree.ElementTree as e
+t = [x.text for x in e.parse(sys.argv[1]).iter() if x.text and x.text.strip()]
+for want in ("seconds", "microseconds", "Latency while the policy changes",
+             "p99", "longest", "delta <of 1>", "mark: 5 ms"):
+    assert want in t, (want, t)' "$dir/plot.svg"

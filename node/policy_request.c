@@ -1,23 +1,20 @@
 /*
- * policy_request.c - finds the end of a request, then reads its lines.
+ * policy_request.c - reads a request's lines, 64 bytes at a time: where the
+ * ends of lines and the "=" are becomes bits, and the lines follow from them.
  */
 #include "node/policy_request.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "proto/base/err.h"
 
-static const struct { const char *name; size_t len, at; } fields[] = {
-#define FIELD(f) { #f, sizeof(#f) - 1, offsetof(struct policy_request, f) }
-	FIELD(request), FIELD(protocol_state), FIELD(sender),
-	FIELD(recipient), FIELD(client_address), FIELD(client_name),
-	FIELD(reverse_client_name), FIELD(helo_name), FIELD(instance),
-	FIELD(queue_id), FIELD(sasl_username), FIELD(sasl_method),
-	FIELD(policy_context), FIELD(size), FIELD(server_port),
-#undef FIELD
-};
+#define BLOCK 64
 
 /* The empty line: "\n\n", or a "\n" at the very start.  Its end, or 0. */
 static size_t
@@ -34,24 +31,56 @@ find_end(struct policy_parser *p, const char *data, size_t len)
 	return 0;
 }
 
+/* Where the value of this attribute goes; NULL: nobody asks for it. */
 static struct value *
 field_of(struct policy_request *out, const char *name, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (fields[i].len == len && fields[i].name[0] == name[0] &&
-		    memcmp(fields[i].name, name, len) == 0)
-			return (void *)((char *)out + fields[i].at);
+	/* of equal lengths the comparison is a few instructions, no call */
+#define IS(f) if (memcmp(name, #f, sizeof(#f) - 1) == 0) return &out->f
+	switch (len) {
+	case 4:
+		IS(size);
+		break;
+	case 6:
+		IS(sender);
+		break;
+	case 7:
+		IS(request);
+		break;
+	case 8:
+		IS(instance);
+		IS(queue_id);
+		break;
+	case 9:
+		IS(recipient);
+		IS(helo_name);
+		break;
+	case 11:
+		IS(client_name);
+		IS(sasl_method);
+		IS(server_port);
+		break;
+	case 13:
+		IS(sasl_username);
+		break;
+	case 14:
+		IS(protocol_state);
+		IS(client_address);
+		IS(policy_context);
+		break;
+	case 19:
+		IS(reverse_client_name);
+		break;
 	}
+#undef IS
 	return NULL;
 }
 
+/* One line without its end; eq is its first "=", or NULL. */
 static int
-read_line(const char *line, size_t len, struct policy_request *out,
-    struct diag *why)
+read_line(const char *line, const char *eq, const char *end,
+    struct policy_request *out, struct diag *why)
 {
-	const char *eq = memchr(line, '=', len);
 	struct value *v, got;
 
 	if (eq == NULL || eq == line)
@@ -60,12 +89,116 @@ read_line(const char *line, size_t len, struct policy_request *out,
 	if (v == NULL)
 		return 0;
 	got.p = eq + 1;
-	got.len = len - (size_t)(eq + 1 - line);
+	got.len = (size_t)(end - got.p);
 	if (v->p != NULL && (v->len != got.len ||
 	    memcmp(v->p, got.p, got.len) != 0))
 		return diag_set(why, ERR_INVAL, "attribute %.*s stands twice "
 		    "with different values", (int)(eq - line), line);
 	*v = got;
+	return 0;
+}
+
+/* Which of up to 64 bytes are what: bit n is byte n. */
+struct marks { uint64_t nl, eq, bad; };
+
+#if defined(__SSE2__)
+static void
+mark_block(const char *p, struct marks *m)
+{
+	const __m128i nl = _mm_set1_epi8('\n'), eq = _mm_set1_epi8('='),
+	    cr = _mm_set1_epi8('\r'), nul = _mm_setzero_si128();
+	int i;
+
+	m->nl = m->eq = m->bad = 0;
+	for (i = 0; i < BLOCK; i += 16) {
+		__m128i in = _mm_loadu_si128((const __m128i *)(const void *)
+		    (p + i));
+
+#define BITS(v) ((uint64_t)(uint32_t)_mm_movemask_epi8(v) << i)
+		m->nl |= BITS(_mm_cmpeq_epi8(in, nl));
+		m->eq |= BITS(_mm_cmpeq_epi8(in, eq));
+		m->bad |= BITS(_mm_or_si128(_mm_cmpeq_epi8(in, cr),
+		    _mm_cmpeq_epi8(in, nul)));
+#undef BITS
+	}
+}
+#else
+static void
+mark_block(const char *p, struct marks *m)
+{
+	int i;
+
+	m->nl = m->eq = m->bad = 0;
+	for (i = 0; i < BLOCK; i++) {
+		m->nl |= (uint64_t)(p[i] == '\n') << i;
+		m->eq |= (uint64_t)(p[i] == '=') << i;
+		m->bad |= (uint64_t)(p[i] == '\r' || p[i] == '\0') << i;
+	}
+}
+#endif
+
+static void
+mark(const char *p, size_t len, struct marks *m)
+{
+	char rest[BLOCK];
+
+	if (len >= BLOCK) {
+		mark_block(p, m);
+		return;
+	}
+	memset(rest, 'x', sizeof(rest));
+	memcpy(rest, p, len);
+	mark_block(rest, m);
+}
+
+/* Bits below bit n, of 0 to 63. */
+static uint64_t
+below(unsigned n)
+{
+	return ((uint64_t)1 << n) - 1;
+}
+
+/*
+ * Read lines up to the empty one, each byte once.  Returns the length up to
+ * its end, 0 when it is not there; *rc says what was wrong on the way.
+ */
+static size_t
+read_lines(const char *data, size_t len, struct policy_request *out, int *rc,
+    struct diag *why)
+{
+	const char *line = data, *eq = NULL, *nl;
+	struct marks m;
+	size_t at;
+
+	*rc = 0;
+	for (at = 0; at < len; at += BLOCK) {
+		mark(data + at, len - at, &m);
+		while (m.nl != 0) {
+			unsigned i = (unsigned)__builtin_ctzll(m.nl);
+			uint64_t before = below(i);
+
+			nl = data + at + i;
+			if (*rc == 0 && (m.bad & before) != 0)
+				*rc = diag_set(why, ERR_INVAL, "a line holds "
+				    "a NUL or carriage return");
+			if (nl == line)
+				return (size_t)(nl - data) + 1;
+			if (eq == NULL && (m.eq & before) != 0)
+				eq = data + at + __builtin_ctzll(m.eq);
+			if (*rc == 0)
+				*rc = read_line(line, eq, nl, out, why);
+			m.nl &= m.nl - 1;
+			m.eq &= ~before;
+			m.bad &= ~before;
+			line = nl + 1;
+			eq = NULL;
+		}
+		if (*rc == 0 && m.bad != 0)
+			*rc = diag_set(why, ERR_INVAL, "a line holds a NUL or "
+			    "carriage return");
+		if (eq == NULL && m.eq != 0)
+			eq = data + at + __builtin_ctzll(m.eq);
+	}
 	return 0;
 }
 
@@ -81,27 +214,23 @@ policy_request_parse(struct policy_parser *p, const char *data, size_t len,
     struct policy_request *out, size_t *used, struct diag *why)
 {
 	size_t most = len < POLICY_REQUEST_MAX ? len : POLICY_REQUEST_MAX;
-	size_t end, at = 0;
-	int rc;
+	size_t end = 0;
+	int rc = 0;
 
 	memset(out, 0, sizeof(*out));
-	end = find_end(p, data, most);
+	/* A request mostly comes whole.  Of one that does not only the end is
+	 * looked for, until it is there. */
+	if (p->scanned == 0 || find_end(p, data, most) != 0)
+		end = read_lines(data, most, out, &rc, why);
 	if (end == 0 && len >= POLICY_REQUEST_MAX)
 		return diag_set(why, ERR_TOOBIG, "no end of the request "
 		    "within %d bytes", POLICY_REQUEST_MAX);
-	if (end == 0)
+	if (end == 0) {
+		p->scanned = len;
 		return ERR_AGAIN;
-	if (memchr(data, 0, end) != NULL || memchr(data, '\r', end) != NULL)
-		return diag_set(why, ERR_INVAL,
-		    "a line holds a NUL or carriage return");
-	while (at < end - 1) {
-		const char *nl = memchr(data + at, '\n', end - at);
-		size_t n = (size_t)(nl - (data + at));
-
-		if ((rc = read_line(data + at, n, out, why)) < 0)
-			return rc;
-		at += n + 1;
 	}
+	if (rc < 0)
+		return rc;
 	if (!is_text(&out->request, "smtpd_access_policy"))
 		return diag_set(why, ERR_INVAL,
 		    "no request=smtpd_access_policy");

@@ -12,6 +12,7 @@
 
 #include "proto/base/err.h"
 #include "proto/mail/ip.h"
+#include "proto/mail/plain.h"
 
 #define RAW_MAX 1024
 
@@ -19,9 +20,7 @@
 static bool
 is_atext(unsigned char c)
 {
-	return c >= 0x80 || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return c >= 0x80 || plain_is_atext(c);
 }
 
 static bool
@@ -279,6 +278,8 @@ addr_parse(struct addr *out, const char *raw, size_t len,
 	const char *s = raw;
 	int rc;
 
+	if (plain_mailbox(s, len, out))
+		return 0;
 	memset(out, 0, sizeof(*out));
 	if (len > RAW_MAX)
 		return diag_set(why, ERR_TOOBIG, "the address is too long");
@@ -289,6 +290,9 @@ addr_parse(struct addr *out, const char *raw, size_t len,
 		return rc;
 	if (len == 0)
 		return 0;
+	if (s != raw && plain_mailbox(s, len, out))
+		return 0;
+	memset(out->text, 0, sizeof(out->text));
 	rc = parse(out, s, len, form, why);
 	if (rc < 0)
 		memset(out, 0, sizeof(*out));

@@ -52,7 +52,8 @@ struct addr {
 /*
  * Parse raw (len bytes; NUL, CR, LF inside are refused) in the given form.
  * Returns 0, or ERR_INVAL / ERR_TOOBIG with the reason; *out is then a zeroed
- * addr.  Does not block; libidn2 may allocate.
+ * addr.  Behind the NUL of out->text stands nothing to rely on.  Does not
+ * block; libidn2 may allocate, for what is not ASCII.
  */
 int addr_parse(struct addr *out, const char *raw, size_t len,
     enum addr_form form, struct diag *why);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "proto/mail/plain.h"
 
 static bool
 is_label_byte(unsigned char c)
@@ -95,6 +96,8 @@ addr_domain_parse(const char *text, size_t len,
 	size_t i;
 	int rc;
 
+	if (plain_domain(text, len, out, &i))
+		return 0;
 	if (memchr(text, 0, len) != NULL)
 		return diag_set(why, ERR_INVAL, "the domain holds a NUL");
 	if (!is_ascii(text, len)) {

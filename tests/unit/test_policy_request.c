@@ -202,6 +202,135 @@ request_behind_another_is_left_for_the_next_call(void **state)
 	assert_int_equal(used + more, sizeof(text) - 1);
 }
 
+/* The sender of a request, read line by line; ERR_INVAL, ERR_AGAIN. */
+static int
+read_slowly(const char *data, size_t len, struct value *sender, size_t *used)
+{
+	const char *at = data, *end = data + len, *nl, *eq;
+	bool bad = false, is_request = false;
+
+	memset(sender, 0, sizeof(*sender));
+	for (; (nl = memchr(at, '\n', (size_t)(end - at))) != NULL;
+	    at = nl + 1) {
+		size_t n = (size_t)(nl - at);
+		struct value v;
+
+		if (n == 0) {
+			*used = (size_t)(nl - data) + 1;
+			return bad || !is_request ? ERR_INVAL : 0;
+		}
+		eq = memchr(at, '=', n);
+		if (eq == NULL || eq == at || memchr(at, 0, n) != NULL ||
+		    memchr(at, '\r', n) != NULL) {
+			bad = true;
+			continue;
+		}
+		v = (struct value){ eq + 1, (size_t)(nl - eq) - 1 };
+		is_request |= n == sizeof(HEAD) - 2 &&
+		    memcmp(at, HEAD, n) == 0;
+		if (eq - at != 6 || memcmp(at, "sender", 6) != 0)
+			continue;
+		bad |= sender->p != NULL && (sender->len != v.len ||
+		    memcmp(sender->p, v.p, v.len) != 0);
+		*sender = v;
+	}
+	return ERR_AGAIN;
+}
+
+/* A request whose lines lie anywhere; now and then something is wrong. */
+static size_t
+make_request(unsigned *seed, char *out)
+{
+	static const char *const wrong[] = { "sender\n", "=x\n", "a=\rb\n",
+	    "sender=other\n", "\n", "requests=x\n", "senders=x\n" };
+	size_t n = 0, lines = (size_t)(rand_r(seed) % 12), len;
+
+	n += (size_t)sprintf(out, "%s", rand_r(seed) % 8 == 0 ? "" : HEAD);
+	for (; lines > 0; lines--) {
+		if (rand_r(seed) % 24 == 0) {
+			n += (size_t)sprintf(out + n, "%s", wrong[rand_r(seed) %
+			    (sizeof(wrong) / sizeof(wrong[0]))]);
+			continue;
+		}
+		n += (size_t)sprintf(out + n, rand_r(seed) % 4 == 0 ?
+		    "sender=a@b" : "other=");
+		if (out[n - 1] == '=')
+			for (len = (size_t)(rand_r(seed) % 130); len > 0; len--)
+				out[n++] = rand_r(seed) % 9 == 0 ? '=' : 'v';
+		if (rand_r(seed) % 40 == 0)
+			out[n - 1] = '\0';
+		out[n++] = '\n';
+	}
+	out[n++] = '\n';
+	return n;
+}
+
+static void
+request_is_read_as_line_by_line_wherever_its_lines_lie(void **state)
+{
+	static char text[4096];
+	struct policy_parser p;
+	struct policy_request r;
+	unsigned seed = 1;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 200000; i++) {
+		size_t len = make_request(&seed, text), used = 0, want_used = 0;
+		size_t part = (size_t)rand_r(&seed) % (len + 1);
+		struct value sender;
+		int rc, want = read_slowly(text, len, &sender, &want_used);
+
+		p.scanned = 0;
+		rc = policy_request_parse(&p, text, part, &r, &used, NULL);
+		if (rc == ERR_AGAIN) {
+			assert_true(want_used > part);
+			rc = policy_request_parse(&p, text, len, &r, &used,
+			    NULL);
+		}
+		assert_int_equal(rc, want);
+		if (rc < 0)
+			continue;
+		assert_int_equal(used, want_used);
+		assert_ptr_equal(r.sender.p, sender.p);
+		assert_int_equal(r.sender.len, sender.len);
+	}
+}
+
+static void
+request_attributes_each_have_their_place(void **state)
+{
+	struct policy_request r;
+	size_t used;
+
+	(void)state;
+#define PUT(f) #f "=" #f "\n"
+	static const char text[] = HEAD PUT(protocol_state) PUT(sender)
+	    PUT(recipient) PUT(client_address) PUT(client_name)
+	    PUT(reverse_client_name) PUT(helo_name) PUT(instance)
+	    PUT(queue_id) PUT(sasl_username) PUT(sasl_method)
+	    PUT(policy_context) PUT(size) PUT(server_port) "\n";
+#undef PUT
+	assert_int_equal(parse(text, sizeof(text) - 1, &r, &used), 0);
+#define IS(f) assert_int_equal(r.f.len, strlen(#f)); \
+	assert_memory_equal(r.f.p, #f, strlen(#f))
+	IS(protocol_state);
+	IS(sender);
+	IS(recipient);
+	IS(client_address);
+	IS(client_name);
+	IS(reverse_client_name);
+	IS(helo_name);
+	IS(instance);
+	IS(queue_id);
+	IS(sasl_username);
+	IS(sasl_method);
+	IS(policy_context);
+	IS(size);
+	IS(server_port);
+#undef IS
+}
+
 static void
 reply_is_one_line_whatever_the_action_holds(void **state)
 {
@@ -228,6 +357,9 @@ main(void)
 		    request_without_an_end_is_too_big_at_64_kilobytes),
 		cmocka_unit_test(
 		    request_one_byte_at_a_time_is_looked_through_once),
+		cmocka_unit_test(
+		    request_is_read_as_line_by_line_wherever_its_lines_lie),
+		cmocka_unit_test(request_attributes_each_have_their_place),
 		cmocka_unit_test(
 		    request_of_64_kilobytes_byte_by_byte_ends_at_the_limit),
 		cmocka_unit_test(

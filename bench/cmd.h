@@ -50,6 +50,7 @@ int cmd_policy(int argc, char **argv);
 int cmd_null(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_fronts(int argc, char **argv);
+int cmd_delta(int argc, char **argv);
 int cmd_decide(int argc, char **argv);
 int cmd_document(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);

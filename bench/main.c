@@ -18,6 +18,7 @@ static const struct command {
 	{ "set", cmd_set_main, "make the standard set; time, memory, disk, "
 	    "start" },
 	{ "decide", cmd_decide, "cost of a decision in process" },
+	{ "delta", cmd_delta, "cost of a delta of each class of records" },
 	{ "policy", cmd_policy, "load on one policy server" },
 	{ "null", cmd_null, "be a policy server that decides nothing" },
 	{ "compare", cmd_compare, "load on several servers in rotation" },

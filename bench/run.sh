@@ -46,6 +46,7 @@ step "decision, a tenth of the set" decide --scale "$tenth" \
     --dir "$dir/tenth" --rounds "$rounds" --mix miss
 step "decision, 100 policies" decide --scale "$scale" --policies 100 \
     --dir "$dir/few" --rounds "$rounds" --mix miss
+step "deltas" delta --rounds "$rounds"
 step "fronts" fronts --scale "$scale" --dir "$dir/whole" \
     --rounds "$rounds" --time "$time" --cases "$cases"
 step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds"

@@ -39,6 +39,15 @@ on_chunk(void *arg, const struct manifest_chunk *c, const void *data)
 }
 
 static int
+save_publisher(struct maker *m, const char *dir, struct diag *why)
+{
+	char path[1100];
+
+	snprintf(path, sizeof(path), "%s/publisher.key", dir);
+	return sign_key_save(m->publisher, path, why);
+}
+
+static int
 make_keys(struct maker *m, const char *dir, struct diag *why)
 {
 	struct node_identity *id = identity_new();
@@ -48,7 +57,8 @@ make_keys(struct maker *m, const char *dir, struct diag *why)
 	int rc;
 
 	if ((rc = sign_key_new(&m->root)) < 0 ||
-	    (rc = sign_key_new(&m->publisher)) < 0)
+	    (rc = sign_key_new(&m->publisher)) < 0 ||
+	    (rc = save_publisher(m, dir, why)) < 0)
 		goto out;
 	memcpy(c.key, sign_key_public(m->publisher), SIGN_PUBLIC_LEN);
 	if ((rc = cert_make(m->root, &c, &m->cert)) < 0)
@@ -180,8 +190,8 @@ make_all(struct maker *m, const char *dir, struct set_times *times,
 static void
 put_name(const struct set *s, struct buf *out)
 {
-	buf_printf(out, "seed %llu scale %g policies %u\n",
-	    (unsigned long long)s->seed, s->scale, s->policies);
+	buf_printf(out, "seed %llu scale %g policies %u domains %u\n",
+	    (unsigned long long)s->seed, s->scale, s->policies, s->domains);
 }
 
 int
@@ -226,6 +236,28 @@ set_open(const char *dir, struct ruleset **out, struct diag *why)
 
 	if (rc == 0)
 		rc = sets_open_newest(dir, id->root, out, why);
+	identity_free(&id);
+	return rc;
+}
+
+int
+set_publisher(const char *dir, struct sign_key **key, struct buf *frame,
+    struct publisher_cert *cert, struct diag *why)
+{
+	struct node_identity *id = identity_new();
+	char path[1100];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/publisher.key", dir);
+	buf_init(frame, 0);
+	rc = identity_load(id, dir, why);
+	if (rc == 0)
+		rc = sign_key_load(key, path, why);
+	if (rc == 0) {
+		buf_put(frame, id->cert, id->cert_len);
+		rc = cert_open(id->root, id->cert, id->cert_len, INT64_MIN,
+		    cert, why);
+	}
 	identity_free(&id);
 	return rc;
 }

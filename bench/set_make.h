@@ -1,6 +1,6 @@
 /*
- * set_make.h - the standard set as a node's folder: an identity under keys
- * thrown away, and the set as if a controller had published it.
+ * set_make.h - the standard set as a node's folder: an identity, whose root
+ * key is thrown away, and the set as if a controller had published it.
  */
 #ifndef BENCH_SET_MAKE_H
 #define BENCH_SET_MAKE_H
@@ -23,6 +23,10 @@ struct set_times {
  */
 int set_make(const struct set *s, const char *dir, struct set_times *times,
     struct diag *why);
+
+/* Who signed it, to sign more: the key, the FRAME_CERT and what is in it. */
+int set_publisher(const char *dir, struct sign_key **key, struct buf *frame,
+    struct publisher_cert *cert, struct diag *why);
 
 /* Open the set in such a folder.  0, or what sets_open_newest() says. */
 int set_open(const char *dir, struct ruleset **out, struct diag *why);

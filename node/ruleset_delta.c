@@ -200,9 +200,8 @@ make_tables(struct applying *a, struct diag *why)
 		a->tables = ruleset_tables_ref(r->tables);
 		return 0;
 	}
-	rc = ruleset_load_tables(r->store, r->view, &a->d, &a->tables, &n,
-	    why);
-	if (rc == 0 && n != a->small)
+	rc = ruleset_change_tables(r, &a->d, &a->tables, why);
+	if (rc == 0 && (n = tables_records_n(a->tables->t)) != a->small)
 		rc = diag_set(why, ERR_CORRUPT, "%llu small records where "
 		    "%llu should be", (unsigned long long)n,
 		    (unsigned long long)a->small);

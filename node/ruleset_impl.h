@@ -66,13 +66,14 @@ void ruleset_stamp(const struct store *s, const void *key, size_t key_len,
     const void *val, size_t val_len, struct buf *out);
 
 /*
- * Tables of all small records as of view (NULL: now) with the rows of d (or
- * NULL) in place.  n counts them.  0; ERR_CORRUPT, ERR_TOOBIG, ERR_VERSION,
- * ERR_IO.
+ * Tables of all small records that the store holds now; or those of r with the
+ * rows of d in place, which share with r's the classes that d does not name.
+ * 0; ERR_CORRUPT, ERR_TOOBIG, ERR_VERSION, ERR_IO.
  */
-int ruleset_load_tables(const struct store *s, const struct db_view *view,
-    const struct delta *d, struct shared_tables **out, uint64_t *n,
+int ruleset_load_tables(const struct store *s, struct shared_tables **out,
     struct diag *why);
+int ruleset_change_tables(const struct ruleset *r, const struct delta *d,
+    struct shared_tables **out, struct diag *why);
 
 /* Enter the keys of d that are not small into both filters. */
 void ruleset_filter_delta(struct store *s, const struct delta *d);

@@ -375,9 +375,9 @@ load_all(struct opening *o, struct diag *why)
 	    (rc = load_manifest(o, why)) < 0 ||
 	    (rc = load_filter(o, why)) < 0 ||
 	    (rc = load_deltas(o, why)) < 0 ||
-	    (rc = ruleset_load_tables(o->s, NULL, NULL, &o->tables, &small,
-	    why)) < 0)
+	    (rc = ruleset_load_tables(o->s, &o->tables, why)) < 0)
 		return rc;
+	small = tables_records_n(o->tables->t);
 	if (small != o->s->small)
 		return diag_set(why, ERR_CORRUPT, "%llu small records where "
 		    "%llu should be", (unsigned long long)small,

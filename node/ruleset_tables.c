@@ -1,6 +1,6 @@
 /*
- * ruleset_tables.c - the small records of a view, with or without a delta
- * on top, into tables.
+ * ruleset_tables.c - small records into tables: all of a set, or those of the
+ * classes that a delta changes, on top of a view's.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,7 +16,6 @@ struct merge {
 	struct bytes rows;		/* of the delta, from op on */
 	struct delta_op op;
 	bool has_op;
-	uint64_t n;
 };
 
 static int
@@ -35,13 +34,6 @@ next_op(struct merge *m)
 }
 
 static int
-take(struct merge *m, struct bytes key, struct bytes value, struct diag *why)
-{
-	m->n++;
-	return tables_put(m->t, key, value, why);
-}
-
-static int
 take_stored(struct merge *m, struct bytes key, struct diag *why)
 {
 	struct bytes value;
@@ -50,7 +42,7 @@ take_stored(struct merge *m, struct bytes key, struct diag *why)
 	    &value) < 0)
 		return diag_set(why, ERR_CORRUPT, "a record of class %c fails "
 		    "its hash", key.p[0]);
-	return take(m, key, value, why);
+	return tables_put(m->t, key, value, why);
 }
 
 /* The rows of class cls: what is stored, but where the delta has the key, what
@@ -75,7 +67,8 @@ merge_class(struct merge *m, uint8_t cls, struct diag *why)
 		if (c < 0)
 			rc = take_stored(m, key, why);
 		else if (m->op.kind == DELTA_PUT)
-			rc = take(m, m->op.key, m->op.val, why);
+			rc = tables_put(m->t, m->op.key, m->op.val,
+			    why);
 		if (c >= 0)
 			next_op(m);
 		if (c <= 0)
@@ -84,33 +77,75 @@ merge_class(struct merge *m, uint8_t cls, struct diag *why)
 	return rc < 0 ? rc : db_iter_error(m->it, why);
 }
 
-int
-ruleset_load_tables(const struct store *s, const struct db_view *view,
-    const struct delta *d, struct shared_tables **out, uint64_t *n,
-    struct diag *why)
+/* The classes of small records that d names. */
+static size_t
+changed_classes(const struct delta *d, uint8_t cls[256])
 {
-	struct merge m = { .s = s, .t = tables_new() };
-	struct shared_tables *shared;
+	struct bytes rows = delta_rows(d);
+	struct delta_op op;
+	size_t n = 0;
+
+	while (delta_next(&rows, &op)) {
+		uint8_t c = op.key.p[0];
+
+		/* keys rise, so those of a class stand together */
+		if (record_is_small(c) && (n == 0 || cls[n - 1] != c))
+			cls[n++] = c;
+	}
+	return n;
+}
+
+static int
+fill(struct merge *m, const struct db_view *view, struct diag *why)
+{
 	int cls, rc = 0;
 
-	if (d != NULL) {
-		m.rows = delta_rows(d);
-		next_op(&m);
-	}
-	m.it = db_iter_new(s->db, view);
+	m->it = db_iter_new(m->s->db, view);
 	for (cls = 1; cls < 256 && rc == 0; cls++) {
-		if (record_is_small((uint8_t)cls))
-			rc = merge_class(&m, (uint8_t)cls, why);
+		if (record_is_small((uint8_t)cls) &&
+		    !tables_has_class(m->t, (uint8_t)cls))
+			rc = merge_class(m, (uint8_t)cls, why);
 	}
-	db_iter_free(&m.it);
-	*n = m.n;
-	if (rc < 0 || (rc = tables_finish(m.t, why)) < 0) {
-		tables_free(&m.t);
+	db_iter_free(&m->it);
+	return rc < 0 ? rc : tables_finish(m->t, why);
+}
+
+static int
+make(struct merge *m, const struct db_view *view, struct shared_tables **out,
+    struct diag *why)
+{
+	struct shared_tables *shared;
+	int rc = fill(m, view, why);
+
+	if (rc < 0) {
+		tables_free(&m->t);
 		return rc;
 	}
 	shared = xcalloc(1, sizeof(*shared));
 	atomic_init(&shared->refs, 1);
-	shared->t = m.t;
+	shared->t = m->t;
 	*out = shared;
 	return 0;
+}
+
+int
+ruleset_load_tables(const struct store *s, struct shared_tables **out,
+    struct diag *why)
+{
+	struct merge m = { .s = s, .t = tables_new() };
+
+	return make(&m, NULL, out, why);
+}
+
+int
+ruleset_change_tables(const struct ruleset *r, const struct delta *d,
+    struct shared_tables **out, struct diag *why)
+{
+	struct merge m = { .s = r->store, .rows = delta_rows(d) };
+	uint8_t cls[256];
+	size_t n = changed_classes(d, cls);
+
+	m.t = tables_renew(r->tables->t, cls, n);
+	next_op(&m);
+	return make(&m, r->view, out, why);
 }

@@ -1,10 +1,12 @@
 /*
  * tables.c - takes in small records and answers look-ups of them.
  *
- * Groups and the policy index are closed in tables_index.c.
+ * Groups and the policy index are closed in tables_index.c; what tables share
+ * is in tables_share.c.
  */
 #include "proto/policy/tables_impl.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,60 +16,6 @@
 #define RANGES_MAX 100000
 #define NAMES_MAX 1000000
 #define LOCALS_MAX 1000
-
-struct tables *
-tables_new(void)
-{
-	struct tables *t = xcalloc(1, sizeof(*t));
-
-	settings_default(&t->settings);
-	return t;
-}
-
-static void
-name_list_fini(struct name_list *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		free(s->name[i]);
-	free(s->name);
-}
-
-void
-tables_free(struct tables **tp)
-{
-	struct tables *t = *tp;
-	size_t i;
-
-	if (t == NULL)
-		return;
-	for (i = 0; i < t->domains_n; i++)
-		free(t->domains[i].name);
-	free(t->domains);
-	free(t->authorized.p);
-	free(t->trusted.p);
-	name_list_fini(&t->free_mail);
-	name_list_fini(&t->protected_local);
-	name_list_fini(&t->return_path);
-	for (i = 0; i < t->groups_n; i++) {
-		free(t->groups[i].name);
-		free(t->groups[i].parents);
-		free(t->groups[i].closure);
-	}
-	free(t->groups);
-	for (i = 0; i < t->policies_n; i++)
-		policy_fini(&t->policies[i]);
-	free(t->policies);
-	free(t->index);
-	free(t->bucket);
-	free(t->domain_at);
-	for (i = 0; i < POLICY_TYPES; i++)
-		free(t->header_exception[i]);
-	free(t->header_rule);
-	free(t);
-	*tp = NULL;
-}
 
 /* The rest of a key or value as text; NULL if it holds a NUL or too much. */
 static char *
@@ -297,9 +245,12 @@ tables_put(struct tables *t, struct bytes key, struct bytes value,
 		why->text[0] = '\0';
 	if (key.err != 0 || t->finished)
 		return diag_set(why, ERR_CORRUPT, "record without a key");
+	assert(!tables_has_class(t, cls));
 	rc = put(t, cls, key, value, why);
 	if (rc == ERR_INVAL)
 		rc = ERR_CORRUPT;
+	if (rc == 0)
+		tables_count(t, cls);
 	if (rc < 0 && (why == NULL || why->text[0] == '\0'))
 		return diag_set(why, rc, "record of class '%c': %s",
 		    cls >= ' ' && cls < 127 ? cls : '?', err_text(rc));
@@ -336,32 +287,73 @@ by_id(const void *a, const void *b)
 	    ((const struct policy *)b)->id);
 }
 
+/* Records mostly come in the order of their keys, which is most tables'. */
 static void
 sort(void *base, size_t n, size_t size,
     int (*cmp)(const void *, const void *))
 {
-	if (n > 1)
+	const char *row = base;
+	size_t i;
+
+	for (i = 1; i < n && cmp(row + (i - 1) * size, row + i * size) <= 0;
+	    i++)
+		;
+	if (i < n)
 		qsort(base, n, size, cmp);
+}
+
+static void
+sort_names(struct name_list *s)
+{
+	sort(s->name, s->n, sizeof(char *), by_text);
+}
+
+static void
+sort_prefixes(struct prefixes *s)
+{
+	sort(s->p, s->n, sizeof(struct ip_prefix), by_prefix);
+}
+
+static void
+finish_domains(struct tables *t)
+{
+	sort(t->domains, t->domains_n, sizeof(*t->domains), by_domain);
+	tables_hash_domains(t);
+}
+
+static void
+finish_policies(struct tables *t)
+{
+	sort(t->policies, t->policies_n, sizeof(*t->policies), by_id);
+	tables_index_policies(t);
+	tables_hash_policies(t);
 }
 
 int
 tables_finish(struct tables *t, struct diag *why)
 {
+	const bool *shared = t->shared;
 	int rc;
 
-	sort(t->domains, t->domains_n, sizeof(*t->domains), by_domain);
-	sort(t->authorized.p, t->authorized.n, sizeof(struct ip_prefix),
-	    by_prefix);
-	sort(t->trusted.p, t->trusted.n, sizeof(struct ip_prefix), by_prefix);
-	sort(t->free_mail.name, t->free_mail.n, sizeof(char *), by_text);
-	sort(t->protected_local.name, t->protected_local.n, sizeof(char *),
-	    by_text);
-	sort(t->return_path.name, t->return_path.n, sizeof(char *), by_text);
-	sort(t->policies, t->policies_n, sizeof(*t->policies), by_id);
-	if ((rc = tables_close_groups(t, why)) < 0 ||
-	    (rc = tables_index_policies(t, why)) < 0)
+	if (!shared[TABLES_AUTHORIZED])
+		sort_prefixes(&t->authorized);
+	if (!shared[TABLES_TRUSTED])
+		sort_prefixes(&t->trusted);
+	if (!shared[TABLES_FREE_MAIL])
+		sort_names(&t->free_mail);
+	if (!shared[TABLES_PROTECTED])
+		sort_names(&t->protected_local);
+	if (!shared[TABLES_RETURN_PATH])
+		sort_names(&t->return_path);
+	if (!shared[TABLES_DOMAINS])
+		finish_domains(t);
+	if (!shared[TABLES_GROUPS] && (rc = tables_close_groups(t, why)) < 0)
 		return rc;
-	tables_make_hashes(t);
+	if (!shared[TABLES_POLICIES])
+		finish_policies(t);
+	if ((!shared[TABLES_GROUPS] || !shared[TABLES_POLICIES]) &&
+	    (rc = tables_check_groups(t, why)) < 0)
+		return rc;
 	t->finished = true;
 	return 0;
 }

@@ -4,7 +4,8 @@
  * ancestors, and policies indexed by their narrower selector.
  *
  * Built once by tables_put() for each small record and one tables_finish();
- * never changed afterwards, so any thread may read them.
+ * never changed afterwards, so any thread may read them.  Tables after a
+ * change share with those before it all classes that did not change.
  */
 #ifndef POLICY_TABLES_H
 #define POLICY_TABLES_H
@@ -15,7 +16,19 @@
 struct tables;
 
 struct tables *tables_new(void);
+/* On any thread; what others share stays. */
 void tables_free(struct tables **t);
+
+/*
+ * New tables that share with t all classes but those of `changed`, n class
+ * bytes, which are put anew.  Both are freed, in any order.
+ */
+struct tables *tables_renew(const struct tables *t, const uint8_t *changed,
+    size_t n);
+/* Are the records of this class shared, so that none may be put? */
+bool tables_has_class(const struct tables *t, uint8_t cls);
+/* How many records they were made of. */
+uint64_t tables_records_n(const struct tables *t);
 
 /* Take in one small record (its bytes are copied).  0; ERR_CORRUPT for a
  * malformed one, ERR_VERSION for an unknown class, ERR_TOOBIG over a limit. */

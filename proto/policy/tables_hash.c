@@ -89,8 +89,8 @@ room_for(size_t n)
 }
 
 /* The index is sorted: each run of equal selectors becomes a bucket. */
-static void
-make_buckets(struct tables *t)
+void
+tables_hash_policies(struct tables *t)
 {
 	size_t first, end, i;
 
@@ -113,8 +113,8 @@ make_buckets(struct tables *t)
 }
 
 /* Domains by the hash of their name, wildcards by that of ".suffix". */
-static void
-make_domains(struct tables *t)
+void
+tables_hash_domains(struct tables *t)
 {
 	size_t k, i;
 
@@ -134,13 +134,6 @@ make_domains(struct tables *t)
 			i = (i + 1) & t->domain_mask;
 		t->domain_at[i] = (uint32_t)k + 1;
 	}
-}
-
-void
-tables_make_hashes(struct tables *t)
-{
-	make_buckets(t);
-	make_domains(t);
 }
 
 /* The domain whose name, without a star, is text; wild: with one. */

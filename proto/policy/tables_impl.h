@@ -5,6 +5,8 @@
 #ifndef POLICY_TABLES_IMPL_H
 #define POLICY_TABLES_IMPL_H
 
+#include <stdatomic.h>
+
 #include "proto/policy/tables.h"
 
 struct domain_row { char *name; enum validation validation; };
@@ -57,7 +59,17 @@ struct addr_hash {
 struct name_list { char **name; size_t n, cap; };
 struct prefixes { struct ip_prefix *p; size_t n, cap; };
 
+/* A class of small records, each with its own part of the tables. */
+enum tables_class { TABLES_SETTINGS, TABLES_DOMAINS, TABLES_AUTHORIZED,
+    TABLES_TRUSTED, TABLES_FREE_MAIL, TABLES_PROTECTED, TABLES_RETURN_PATH,
+    TABLES_GROUPS, TABLES_POLICIES, TABLES_CLASSES };
+
+/* Tables that share a part hold the same pointers and counts, and this. */
+struct tables_part { atomic_int refs; uint64_t records; };
+
 struct tables {
+	struct tables_part *part[TABLES_CLASSES];
+	bool shared[TABLES_CLASSES];	/* with those it was renewed from */
 	struct settings settings;
 	struct domain_row *domains;	/* by name; "*.x" among them */
 	size_t domains_n, domains_cap;
@@ -91,6 +103,9 @@ struct tables {
 	bool finished;
 };
 
+/* One more record of a class that is not shared. */
+void tables_count(struct tables *t, uint8_t cls);
+
 /* The hash of a text, and those of an address with the suffixes of the wanted
  * depths. */
 uint64_t tables_hash(const char *text);
@@ -114,9 +129,13 @@ const struct domain_row *tables_internal(const struct tables *t,
 bool prefixes_hold(const struct prefixes *s, const struct ip *ip);
 bool name_list_holds(const struct name_list *s, const char *name);
 
-/* Called by tables_finish(). */
+/* Called by tables_finish(): the first when policies or groups are not shared,
+ * to see that each group is there that a policy names; the others, when their
+ * class is not. */
+int tables_check_groups(const struct tables *t, struct diag *why);
 int tables_close_groups(struct tables *t, struct diag *why);
-int tables_index_policies(struct tables *t, struct diag *why);
-void tables_make_hashes(struct tables *t);
+void tables_index_policies(struct tables *t);
+void tables_hash_policies(struct tables *t);
+void tables_hash_domains(struct tables *t);
 
 #endif

@@ -275,7 +275,7 @@ add_header_rule(struct tables *t, size_t policy)
 }
 
 int
-tables_index_policies(struct tables *t, struct diag *why)
+tables_check_groups(const struct tables *t, struct diag *why)
 {
 	size_t i;
 	int rc;
@@ -286,6 +286,18 @@ tables_index_policies(struct tables *t, struct diag *why)
 		if ((rc = check_target(t, p, &p->from, why)) < 0 ||
 		    (rc = check_target(t, p, &p->to, why)) < 0)
 			return rc;
+	}
+	return 0;
+}
+
+void
+tables_index_policies(struct tables *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->policies_n; i++) {
+		const struct policy *p = &t->policies[i];
+
 		if (!p->enabled)
 			continue;
 		add_row(t, i, false);
@@ -303,5 +315,4 @@ tables_index_policies(struct tables *t, struct diag *why)
 	}
 	if (t->index_n > 1)
 		qsort(t->index, t->index_n, sizeof(*t->index), by_selector);
-	return 0;
 }

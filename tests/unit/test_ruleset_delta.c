@@ -148,6 +148,78 @@ small_records_change_the_tables_of_the_new_view_alone(void **state)
 	ruleset_unref(&s.r);
 }
 
+/* The policies are shared, and held against the groups all the same. */
+static void
+group_that_a_kept_policy_names_cannot_go(void **state)
+{
+	struct change c = { NULL, NULL };
+	struct ruleset_refusal refusal;
+	struct fixture_record *group;
+	struct policy p = { .id = fixture_str("of-group"),
+	    .narrative = fixture_str("Of a group"),
+	    .type = POLICY_BLOCKED_SENDERS, .action = ACTION_BLOCK,
+	    .based_on = BASED_ENVELOPE, .from = { .kind = TARGET_GROUP,
+		.text = fixture_str("sinners"), .gid = model_gid("sinners") },
+	    .to = { .kind = TARGET_INTERNAL }, .enabled = true,
+	    .valid_from_us = INT64_MIN, .valid_until_us = INT64_MAX };
+	struct fixture *x = *state;
+	struct buf frame;
+	struct diag why;
+	char key[16];
+	struct set s;
+
+	group = fixture_add(x);
+	record_key_gid(&group->key, model_gid("sinners"));
+	record_group_encode(&group->val, "sinners", NULL, 0);
+	memcpy(key, group->key.data, group->key.len);
+	key[group->key.len] = '\0';
+	assert_null(memchr(key, 0, group->key.len));
+	fixture_policy(x, &p);
+	fixture_publish(x, 7);
+	open_set(&s, state);
+	c.key = key;
+	buf_init(&frame, 0);
+	fixture_change(x, 8, &c, 1, &frame);
+	assert_int_equal(fixture_apply(x, &s.r, &frame, &refusal, &why),
+	    ERR_CORRUPT);
+	assert_int_equal(refusal.nack, NACK_CORRUPT);
+	assert_non_null(strstr(why.text, "sinners"));
+	assert_int_equal(ruleset_head(s.r)->version, 7);
+	buf_fini(&frame);
+	ruleset_unref(&s.r);
+}
+
+/* Classes that a delta does not name are the same rows in memory, whichever
+ * view goes first; those that it names are not. */
+static void
+unchanged_classes_are_shared_by_views(void **state)
+{
+	const struct policy *policy;
+	struct ruleset *old;
+	struct set s;
+
+	open_set(&s, state);
+	old = ruleset_ref(s.r);
+	policy = tables_policy(ruleset_tables(old), "bad");
+	go(&s, 8, (struct change[]){ { "Fmail.example", "" },
+	    { "Sreply_help", "https://help" } }, 2);
+	assert_ptr_equal(tables_policy(ruleset_tables(s.r), "bad"), policy);
+	assert_string_equal(tables_settings(ruleset_tables(old))->reply_help,
+	    "");
+	ruleset_unref(&old);
+	assert_string_equal(policy->narrative, "Bad");
+	old = ruleset_ref(s.r);
+	go(&s, 9, (struct change[]){ { "Podd", NULL } }, 1);
+	assert_ptr_not_equal(tables_policy(ruleset_tables(s.r), "bad"),
+	    policy);
+	assert_string_equal(tables_settings(ruleset_tables(s.r))->reply_help,
+	    "https://help");
+	ruleset_unref(&s.r);
+	assert_string_equal(policy->narrative, "Bad");
+	assert_non_null(tables_policy(ruleset_tables(old), "odd"));
+	ruleset_unref(&old);
+}
+
 static void
 rewound_set_is_at_each_version_it_had(void **state)
 {
@@ -263,6 +335,8 @@ main(void)
 		T(deltas_are_there_after_a_restart),
 		T(lost_filter_is_made_anew_with_all_keys),
 		T(small_records_change_the_tables_of_the_new_view_alone),
+		T(unchanged_classes_are_shared_by_views),
+		T(group_that_a_kept_policy_names_cannot_go),
 		T(rewound_set_is_at_each_version_it_had),
 		T(base_is_never_written_again),
 		T(set_goes_on_in_the_folder_of_its_base),

@@ -4,12 +4,18 @@
  * spool_recover.c finds what stands at the start, spool_read.c reads, and
  * spool_lost.c keeps the count of what was lost.
  *
- * The mutex guards everything in struct spool but `active`, which is the
+ * The mutex guards everything in struct spool but what is said to be the
  * writer's.  A write that fails is undone by cutting the segment back; after
  * a failed fdatasync the segment is left alone for ever (the kernel may have
  * dropped the pages and would call a second try a success) and the same
  * records go to a new one.  What the dead segment then still holds after a
  * restart is sent twice, and its receiver stores each sequence once.
+ *
+ * A file that grows costs a commit of the file system's journal with each
+ * sync, more than all else here.  So a write that does not fit into the file
+ * takes AHEAD bytes of zeros with it, as far as the disk has room, and the
+ * next ones only replace zeros.  Behind the durable records there are never
+ * other bytes than zeros; a segment that is left is cut to its records.
  */
 #include "node/spool.h"
 
@@ -21,15 +27,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "node/spool_file.h"
 #include "node/spool_impl.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
 #define SEGMENT_BYTES (16 * 1024 * 1024)
+#define AHEAD (256 * 1024)
+#define PAGE 4096
+#define KEEP_BYTES (1024 * 1024)	/* of buffers, between two groups */
+#define SPACE_MS 1000			/* the disk's free space is so old */
 
 void
 spool_segment_path(const struct spool *s, uint64_t first, char path[PATH_LEN])
@@ -59,6 +72,32 @@ load_id(struct spool *s, struct diag *why)
 	return rc;
 }
 
+/* Durable bytes of the last segment. */
+static uint64_t
+last_size(struct spool *s)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&s->lock);
+	size = s->seg[s->seg_n - 1].size;
+	pthread_mutex_unlock(&s->lock);
+	return size;
+}
+
+/* Close the file that is written to, without the zeros behind its records. */
+static void
+leave_active(struct spool *s)
+{
+	if (s->active < 0)
+		return;
+	/* what fails here stays zeros, which the next start knows */
+	if (s->in_file > last_size(s) &&
+	    ftruncate(s->active, (off_t)last_size(s)) < 0)
+		log_debug("spool.zeros", F_S("dir", s->dir));
+	close(s->active);
+	s->active = -1;
+}
+
 /* Make the segment that begins with the next sequence, and write to it. */
 static int
 segment_new(struct spool *s, struct diag *why)
@@ -79,9 +118,9 @@ segment_new(struct spool *s, struct diag *why)
 		close(fd);
 		return rc;
 	}
-	if (s->active >= 0)
-		close(s->active);
+	leave_active(s);
 	s->active = fd;
+	s->in_file = 0;
 	pthread_mutex_lock(&s->lock);
 	s->seg = xgrow(s->seg, &s->seg_cap, s->seg_n + 1, sizeof(*s->seg));
 	s->seg[s->seg_n++] = (struct segment){ .first = s->next_seq };
@@ -104,6 +143,21 @@ write_all(int fd, uint64_t off, const char *data, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* The file grew to end: let it grow by zeros, too, as far as there is room. */
+static void
+grow_ahead(struct spool *s, uint64_t end)
+{
+	static const char zeros[PAGE];
+	struct iovec v[AHEAD / PAGE];
+	size_t i;
+	ssize_t n;
+
+	for (i = 0; i < AHEAD / PAGE; i++)
+		v[i] = (struct iovec){ (void *)(uintptr_t)zeros, PAGE };
+	n = pwritev(s->active, v, AHEAD / PAGE, (off_t)end);
+	s->in_file = end + (n < 0 ? 0 : (uint64_t)n);
 }
 
 static void
@@ -130,6 +184,19 @@ save_lost(struct spool *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Thousandths in use of max_bytes, or of what a disk with that much free
+ * space has room for. */
+static unsigned
+fill_of(struct spool *s, uint64_t space)
+{
+	uint64_t bytes = spool_bytes(s), room = s->max_bytes;
+
+	if (bytes + space < room)
+		room = bytes + space;
+	return room == 0 || bytes >= room ? 1000 :
+	    (unsigned)(bytes * 1000 / room);
+}
+
 /* Say once when the spool grows over each threshold; armed again once it has
  * fallen well below. */
 static void
@@ -137,8 +204,15 @@ warn_of_fill(struct spool *s)
 {
 	static const unsigned at[] = { 700, 850, 950 };
 	const unsigned n = sizeof(at) / sizeof(at[0]);
-	unsigned fill = spool_fill(s);
+	uint64_t now = clock_mono_ms();
+	unsigned fill;
 
+	if (s->space_ms == 0 || now - s->space_ms >= SPACE_MS) {
+		s->space_ms = now;
+		if (file_free_space(s->dir, &s->space, NULL) < 0)
+			s->space = UINT64_MAX / 2;
+	}
+	fill = fill_of(s, s->space);
 	while (s->warned > 0 && fill + 100 < at[s->warned - 1])
 		s->warned--;
 	for (; s->warned < n && fill >= at[s->warned]; s->warned++)
@@ -146,18 +220,6 @@ warn_of_fill(struct spool *s)
 		    "spool.filling", F_U("threshold", at[s->warned] / 10),
 		    F_U("percent", fill / 10), F_U("bytes", spool_bytes(s)),
 		    F_U("events", spool_events(s)), F_S("dir", s->dir));
-}
-
-/* Durable bytes of the last segment. */
-static uint64_t
-last_size(struct spool *s)
-{
-	uint64_t size;
-
-	pthread_mutex_lock(&s->lock);
-	size = s->seg[s->seg_n - 1].size;
-	pthread_mutex_unlock(&s->lock);
-	return size;
 }
 
 /* Make `frames` durable at the end of the last segment, or of a new one. */
@@ -183,14 +245,18 @@ store(struct spool *s, const struct buf *frames)
 			complain(s, rc, "write");
 			if (ftruncate(s->active, (off_t)size) < 0)
 				complain(s, ERR_IO, "truncate");
+			s->in_file = size;
 			return rc;
 		}
+		if (size + frames->len > s->in_file)
+			grow_ahead(s, size + frames->len);
 		if (fdatasync(s->active) == 0) {
 			s->complained = false;
 			return 0;
 		}
 		rc = err_from_errno(errno);
 		complain(s, rc, "sync");
+		s->in_file = 0;		/* left as it is */
 	}
 	return rc;
 }
@@ -213,21 +279,30 @@ make_frames(struct spool *s, const struct buf *in, struct buf *frames)
 	return n;
 }
 
+/* A buffer for the next group, unless this one was far above the others. */
+static void
+reuse(struct buf *b)
+{
+	if (b->cap > KEEP_BYTES)
+		buf_fini(b);
+	else
+		buf_reset(b);
+}
+
 static void
 commit(struct spool *s, struct buf *batch, uint64_t ticket)
 {
-	struct buf frames;
+	struct buf *frames = &s->frames;
 	bool fits;
 	size_t n;
 
-	buf_init(&frames, 0);
-	n = make_frames(s, batch, &frames);
+	n = make_frames(s, batch, frames);
 	pthread_mutex_lock(&s->lock);
-	fits = frames.err == 0 && s->bytes + frames.len <= s->max_bytes;
+	fits = frames->err == 0 && s->bytes + frames->len <= s->max_bytes;
 	pthread_mutex_unlock(&s->lock);
 	if (!fits)
 		complain(s, ERR_FULL, "the spool's own limit");
-	else if (store(s, &frames) < 0)
+	else if (store(s, frames) < 0)
 		fits = false;
 	pthread_mutex_lock(&s->lock);
 	if (!fits) {
@@ -238,18 +313,27 @@ commit(struct spool *s, struct buf *batch, uint64_t ticket)
 	} else {
 		struct segment *g = &s->seg[s->seg_n - 1];
 
-		g->size += frames.len;
+		g->size += frames->len;
 		g->n += n;
-		s->bytes += frames.len;
+		s->bytes += frames->len;
 		s->events += n;
 		s->next_seq += n;
 	}
 	s->done = ticket;
 	pthread_mutex_unlock(&s->lock);
-	buf_fini(&frames);
-	warn_of_fill(s);
 	if (s->on_commit != NULL)
 		s->on_commit(s->arg);
+	reuse(frames);
+	warn_of_fill(s);
+}
+
+static void
+swap(struct buf *a, struct buf *b)
+{
+	struct buf other = *a;
+
+	*a = *b;
+	*b = other;
 }
 
 static void *
@@ -258,10 +342,9 @@ writer(void *arg)
 	struct spool *s = arg;
 	struct buf batch;
 
-	buf_init(&batch, 0);
+	buf_init(&batch, SPOOL_WAITING_MAX);
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		struct buf empty = batch;
 		uint64_t ticket;
 
 		while (s->waiting.len == 0 && s->lost == s->lost_saved &&
@@ -275,13 +358,11 @@ writer(void *arg)
 		}
 		if (s->waiting.len == 0)
 			break;
-		batch = s->waiting;
-		s->waiting = empty;
-		s->waiting.max = SPOOL_WAITING_MAX;
-		buf_reset(&s->waiting);
+		swap(&batch, &s->waiting);
 		ticket = s->tickets;
 		pthread_mutex_unlock(&s->lock);
 		commit(s, &batch, ticket);
+		reuse(&batch);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -295,14 +376,17 @@ open_active(struct spool *s, struct diag *why)
 {
 	struct segment *g = s->seg_n > 0 ? &s->seg[s->seg_n - 1] : NULL;
 	char path[PATH_LEN];
+	struct stat st;
 
 	if (g == NULL || g->size >= s->segment_bytes ||
 	    s->next_seq != g->first + g->n)
 		return segment_new(s, why);
 	spool_segment_path(s, g->first, path);
-	if ((s->active = open(path, O_RDWR | O_CLOEXEC)) < 0)
+	if ((s->active = open(path, O_RDWR | O_CLOEXEC)) < 0 ||
+	    fstat(s->active, &st) < 0)
 		return diag_set(why, ERR_IO, "%s: %s", path,
 		    strerror(errno));
+	s->in_file = (uint64_t)st.st_size;
 	return 0;
 }
 
@@ -319,9 +403,10 @@ spool_open(struct spool **out, const struct spool_conf *conf,
 	    conf->segment_bytes;
 	s->on_commit = conf->on_commit;
 	s->arg = conf->arg;
-	s->active = s->page.fd = -1;
+	s->active = s->page.fd = s->reader.fd = -1;
 	s->next_seq = 1;
 	buf_init(&s->waiting, SPOOL_WAITING_MAX);
+	buf_init(&s->frames, 0);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	if ((rc = file_mkdirs(s->dir, 0700, why)) < 0 ||
@@ -360,19 +445,20 @@ spool_close(struct spool **sp)
 		pthread_mutex_unlock(&s->lock);
 		pthread_join(s->thread, NULL);
 	}
-	if (s->active >= 0)
-		close(s->active);
+	leave_active(s);
+	spool_reader_close(&s->reader);
 	spool_lost_close(&s->page);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	buf_fini(&s->waiting);
+	buf_fini(&s->frames);
 	free(s->seg);
 	free(s);
 	*sp = NULL;
 }
 
 uint64_t
-spool_put(struct spool *s, const void *data, size_t len)
+spool_add(struct spool *s, const void *data, size_t len)
 {
 	uint64_t ticket = 0;
 
@@ -385,8 +471,23 @@ spool_put(struct spool *s, const void *data, size_t len)
 		buf_put(&s->waiting, data, len);
 		ticket = ++s->tickets;
 	}
-	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
+	return ticket;
+}
+
+void
+spool_write(struct spool *s)
+{
+	/* without the lock, which the writer wakes to take */
+	pthread_cond_signal(&s->wake);
+}
+
+uint64_t
+spool_put(struct spool *s, const void *data, size_t len)
+{
+	uint64_t ticket = spool_add(s, data, len);
+
+	spool_write(s);
 	return ticket;
 }
 
@@ -429,13 +530,11 @@ spool_bytes(struct spool *s)
 unsigned
 spool_fill(struct spool *s)
 {
-	uint64_t bytes = spool_bytes(s), room = s->max_bytes, space;
+	uint64_t space;
 
-	if (file_free_space(s->dir, &space, NULL) == 0 &&
-	    bytes + space < room)
-		room = bytes + space;
-	return room == 0 || bytes >= room ? 1000 :
-	    (unsigned)(bytes * 1000 / room);
+	if (file_free_space(s->dir, &space, NULL) < 0)
+		space = UINT64_MAX / 2;
+	return fill_of(s, space);
 }
 
 const uint8_t *

@@ -3,14 +3,14 @@
  *
  * A folder of segments, each named by the sequence of its first record in 16
  * hex digits, and the files "id" and "lost".  One thread writes: everything
- * that waits goes out in one write and one fdatasync.  Sequences only rise; a
+ * that waits goes out in one write and one fdatasync, over zeros that were
+ * written before and end a segment until it is closed.  Sequences only rise; a
  * reader sends from the oldest not acknowledged record on, and a segment of
  * acknowledged records is deleted.  The last segment stays, since its name
  * keeps the sequence.  What cannot be stored is counted as lost, on the disk
  * before its ticket is done; a verdict never changes for it.
  *
- * spool_put() and spool_done() belong to the loop's thread, spool_peek() and
- * spool_ack() to the uplink's.
+ * Who puts is the loop's thread, who peeks and acknowledges the uplink's.
  */
 #ifndef NODE_SPOOL_H
 #define NODE_SPOOL_H
@@ -50,8 +50,13 @@ void spool_close(struct spool **s);
 /*
  * Hand over one event (copied).  Returns its ticket, from 1 and rising; 0
  * when there was no room and it is lost.  Does not block on the disk.
+ * spool_add() leaves it to wait for others: it is written when the writer
+ * ends what it writes now, or with spool_write() at the latest, which also
+ * saves the count of what was lost.
  */
 uint64_t spool_put(struct spool *s, const void *data, size_t len);
+uint64_t spool_add(struct spool *s, const void *data, size_t len);
+void spool_write(struct spool *s);
 
 /* The highest ticket whose fate is decided: durable, or lost. */
 uint64_t spool_done(struct spool *s);

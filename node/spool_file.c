@@ -3,12 +3,8 @@
  */
 #include "node/spool_file.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "proto/base/err.h"
 
 void
 spool_file_key(const uint8_t id[8], uint8_t key[SPOOL_KEY_LEN])
@@ -51,54 +47,19 @@ spool_file_put(struct buf *out, const uint8_t key[SPOOL_KEY_LEN],
 	buf_put(out, payload, len);
 }
 
-static int
-read_at(int fd, uint64_t off, void *data, size_t len)
+size_t
+spool_file_check(const uint8_t *p, size_t n, const uint8_t key[SPOOL_KEY_LEN],
+    uint64_t *seq)
 {
-	uint8_t *p = data;
+	struct bytes b = bytes_of(p, n);
+	uint8_t hash[8];
+	uint32_t len = bytes_u32(&b);
 
-	while (len > 0) {
-		ssize_t n = pread(fd, p, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		if (n == 0)
-			return ERR_CORRUPT;
-		p += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-int
-spool_file_get(int fd, const uint8_t key[SPOOL_KEY_LEN], uint64_t off,
-    uint64_t limit, uint64_t *seq, uint64_t *next, struct buf *out)
-{
-	uint8_t head[SPOOL_HEAD_LEN], hash[8], payload[SPOOL_RECORD_MAX];
-	struct bytes b;
-	uint32_t len;
-	int rc;
-
-	if (off >= limit)
-		return ERR_NOENT;
-	if (limit - off < SPOOL_HEAD_LEN)
-		return ERR_CORRUPT;
-	if ((rc = read_at(fd, off, head, sizeof(head))) < 0)
-		return rc;
-	b = bytes_of(head, sizeof(head));
-	len = bytes_u32(&b);
 	*seq = bytes_u64(&b);
-	if (len > SPOOL_RECORD_MAX || limit - off - SPOOL_HEAD_LEN < len)
-		return ERR_CORRUPT;
-	if ((rc = read_at(fd, off + SPOOL_HEAD_LEN, payload, len)) < 0)
-		return rc;
-	record_hash(key, head, payload, len, hash);
-	if (memcmp(hash, head + 12, sizeof(hash)) != 0)
-		return ERR_CORRUPT;
-	*next = off + SPOOL_HEAD_LEN + len;
-	if (out != NULL)
-		buf_put(out, payload, len);
-	return out != NULL && out->err != 0 ? ERR_NOMEM : 0;
+	if (n < SPOOL_HEAD_LEN || len > SPOOL_RECORD_MAX ||
+	    len > n - SPOOL_HEAD_LEN)
+		return 0;
+	record_hash(key, p, p + SPOOL_HEAD_LEN, len, hash);
+	return memcmp(hash, p + 12, sizeof(hash)) == 0 ?
+	    SPOOL_HEAD_LEN + len : 0;
 }

@@ -25,12 +25,11 @@ void spool_file_put(struct buf *out, const uint8_t key[SPOOL_KEY_LEN],
     uint64_t seq, const void *payload, size_t len);
 
 /*
- * Append the payload of the record at offset off to out and set its sequence;
- * *next is the offset behind it.  Nothing at limit or above is read.  0;
- * ERR_NOENT exactly at limit; ERR_CORRUPT for a torn or changed record;
- * ERR_IO.  *out is as it was on failure.
+ * The length of the whole record that begins at p, of which n bytes are
+ * there, and its sequence; its payload is all behind SPOOL_HEAD_LEN.  0 when
+ * it is torn, changed or none.
  */
-int spool_file_get(int fd, const uint8_t key[SPOOL_KEY_LEN], uint64_t off,
-    uint64_t limit, uint64_t *seq, uint64_t *next, struct buf *out);
+size_t spool_file_check(const uint8_t *p, size_t n,
+    const uint8_t key[SPOOL_KEY_LEN], uint64_t *seq);
 
 #endif

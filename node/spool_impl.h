@@ -20,6 +20,17 @@ struct segment {
 	uint64_t n;		/* records in it */
 };
 
+/* The uplink's: the first segment, and the last batch that was read. */
+struct spool_reader {
+	int fd;
+	uint64_t first;			/* segment of fd and batch */
+	uint8_t *chunk;
+	size_t chunk_cap;
+	uint64_t off, next_off;		/* where the batch stands */
+	uint64_t first_seq;
+	size_t n;
+};
+
 struct spool {
 	char dir[1024];
 	uint64_t max_bytes, segment_bytes;
@@ -41,7 +52,12 @@ struct spool {
 
 	uint64_t lost_saved;		/* what the page was last told */
 
+	/* the writer's */
 	int active;			/* descriptor of the last segment */
+	uint64_t in_file;		/* bytes of it: records and zeros */
+	struct buf frames;
+	uint64_t space, space_ms;	/* free on the disk, and when */
+	struct spool_reader reader;
 	struct spool_lost page;
 	unsigned warned;		/* thresholds of filling passed */
 	bool complained;
@@ -50,6 +66,8 @@ struct spool {
 /* The file of the segment that begins at this sequence. */
 void spool_segment_path(const struct spool *s, uint64_t first,
     char path[PATH_LEN]);
+
+void spool_reader_close(struct spool_reader *r);
 
 /* List the segments, cut off what is torn, find the next sequence, count what
  * damage took.  Before the writer starts.  0, ERR_IO. */

@@ -16,40 +16,78 @@
 #define LEAP (1u << 20)		/* of the sequence after a damaged record */
 
 /*
- * Events that the damage at off takes with it.  One that whole events stand
- * behind counts itself; at the end it may be the torn tail of a write whose
- * verdict was never sent.
+ * Events that the damage at off takes with it, where the sequence should be
+ * next: all up to the last whole one behind it.  When there is none, it may
+ * be the torn tail of a write whose verdicts were never sent.
  */
 static uint64_t
-count_behind(struct spool *s, int fd, uint64_t off, uint64_t limit)
+count_behind(struct spool *s, const uint8_t *p, uint64_t off, uint64_t limit,
+    uint64_t next)
 {
-	uint64_t seq, next, n = 0, damaged = 0;
-	uint8_t len[4];
+	uint64_t seq, last = next;
 
-	while (off < limit && pread(fd, len, sizeof(len), (off_t)off) ==
-	    (ssize_t)sizeof(len)) {
-		struct bytes b = bytes_of(len, sizeof(len));
+	while (off < limit) {
+		uint64_t len = spool_file_check(p + off, limit - off, s->key,
+		    &seq);
 
-		damaged++;
-		off += SPOOL_HEAD_LEN + bytes_u32(&b);
-		while (spool_file_get(fd, s->key, off, limit, &seq, &next,
-		    NULL) == 0) {
-			n += damaged + 1;
-			damaged = 0;
-			off = next;
-		}
+		if (len > 0 && seq >= last)
+			last = seq + 1;
+		off += len > 0 ? len : 1;
 	}
-	return n;
+	return last - next;
 }
 
-/* Read through one segment; cut it where it stops making sense. */
+static bool
+is_zero(const uint8_t *p, uint64_t len)
+{
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
+/* All of the file, or as much as the disk gives; *data is the caller's. */
+static uint64_t
+read_all(int fd, uint64_t len, uint8_t **data)
+{
+	uint64_t at = 0;
+	ssize_t n;
+
+	*data = xmalloc(len);
+	while (at < len) {
+		n = pread(fd, *data + at, len - at, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		at += (uint64_t)n;
+	}
+	return at;
+}
+
+/* Cut the segment where it stops making sense, and count. */
+static int
+cut(struct spool *s, struct segment *g, const uint8_t *p, uint64_t n,
+    int fd, const char *path, struct diag *why)
+{
+	uint64_t lost = count_behind(s, p, g->size, n, g->first + g->n);
+
+	log_warning("spool.cut", F_S("segment", path), F_U("kept", g->size),
+	    F_U("dropped_bytes", n - g->size), F_U("events_lost", lost));
+	s->lost += lost;
+	s->next_seq += LEAP;
+	return ftruncate(fd, (off_t)g->size) < 0 || fsync(fd) < 0 ?
+	    diag_set(why, ERR_IO, "%s: cannot cut: %s", path,
+	    strerror(errno)) : 0;
+}
+
+/* Read through one segment.  Zeros to its end are what the next records would
+ * have replaced. */
 static int
 segment_recover(struct spool *s, struct segment *g, struct diag *why)
 {
 	char path[PATH_LEN];
-	uint64_t off = 0, next, seq, limit;
+	uint64_t n, len, seq;
+	uint8_t *p = NULL;
 	off_t end;
-	int fd, rc;
+	int fd, rc = 0;
 
 	spool_segment_path(s, g->first, path);
 	if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 ||
@@ -59,32 +97,21 @@ segment_recover(struct spool *s, struct segment *g, struct diag *why)
 		return diag_set(why, ERR_IO, "%s: %s", path,
 		    strerror(errno));
 	}
-	limit = (uint64_t)end;
 	if (s->next_seq < g->first)
 		s->next_seq = g->first;
-	while ((rc = spool_file_get(fd, s->key, off, limit, &seq, &next,
-	    NULL)) == 0) {
+	n = read_all(fd, (uint64_t)end, &p);
+	while ((len = spool_file_check(p + g->size, n - g->size, s->key,
+	    &seq)) > 0) {
 		if (seq >= s->next_seq)
 			s->next_seq = seq + 1;
-		off = next;
+		g->size += len;
 		g->n++;
 	}
-	if (rc != ERR_NOENT) {
-		uint64_t lost = count_behind(s, fd, off, limit);
-
-		log_warning("spool.cut", F_S("segment", path),
-		    F_U("kept", off), F_U("dropped_bytes", limit - off),
-		    F_U("events_lost", lost));
-		s->lost += lost;
-		s->next_seq += LEAP;
-		rc = ftruncate(fd, (off_t)off) < 0 || fsync(fd) < 0 ?
-		    diag_set(why, ERR_IO, "%s: cannot cut: %s", path,
-		    strerror(errno)) : 0;
-	} else
-		rc = 0;
-	g->size = off;
-	s->bytes += off;
+	if (n < (uint64_t)end || !is_zero(p + g->size, n - g->size))
+		rc = cut(s, g, p, n, fd, path, why);
+	s->bytes += g->size;
 	s->events += g->n;
+	free(p);
 	close(fd);
 	return rc;
 }

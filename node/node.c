@@ -36,6 +36,7 @@
 #define DRAIN_TICK_MS 20
 #define TOKEN_MAX 4096
 #define TICK_MS 5000
+#define GATHER_ROUNDS 8
 #define OPEN_WARN_MS 60000
 
 struct node {
@@ -57,7 +58,11 @@ struct node {
 	uv_async_t wake;
 	uv_signal_t term, interrupt;
 	uv_timer_t drain, tick;
+	uv_check_t round;		/* after each round of the loop .. */
+	uv_idle_t again;		/* active: events are to be written */
 	bool has_handles;
+	bool recorded;			/* an event, in this round */
+	unsigned gathered;		/* rounds that brought some, in a row */
 	uint64_t drain_until_ms;
 	uint64_t warned_open, warned_open_ms;
 
@@ -110,6 +115,7 @@ on_wake(uv_async_t *a)
 {
 	struct node *n = a->data;
 	struct ruleset *r;
+	uint64_t done;
 
 	pthread_mutex_lock(&n->slot_lock);
 	r = n->slot;
@@ -117,9 +123,36 @@ on_wake(uv_async_t *a)
 	pthread_mutex_unlock(&n->slot_lock);
 	if (r != NULL)
 		enforce(n, r);
-	front_release(n->policy, spool_done(n->spool));
-	front_release(n->milter, spool_done(n->spool));
+	done = spool_done(n->spool);
+	front_release(n->policy, done);
+	front_release(n->milter, done);
 	sync_wake(n->sync);
+}
+
+static void
+on_again(uv_idle_t *i)
+{
+	(void)i;
+}
+
+/*
+ * Let the spool write what was recorded: all that mail servers asked while
+ * the loop was at it, in one group.  For that it has looked again, without
+ * waiting, until a round brought no refusal.
+ */
+static void
+on_round(uv_check_t *c)
+{
+	struct node *n = c->data;
+	bool more = n->recorded;
+
+	n->recorded = false;
+	if (!uv_is_active((uv_handle_t *)&n->again) ||
+	    (more && n->gathered++ < GATHER_ROUNDS))
+		return;
+	n->gathered = 0;
+	uv_idle_stop(&n->again);
+	spool_write(n->spool);
 }
 
 static struct ruleset *
@@ -139,8 +172,10 @@ record(void *arg, const struct event *e)
 	    F_S("recipient", e->recipient), F_S("sender", e->sender));
 	buf_reset(&n->encoded);
 	event_encode(e, &n->encoded);
+	n->recorded = true;
+	uv_idle_start(&n->again, on_again);
 	return n->encoded.err != 0 ? 0 :
-	    spool_put(n->spool, n->encoded.data, n->encoded.len);
+	    spool_add(n->spool, n->encoded.data, n->encoded.len);
 }
 
 /* Messages that the policy front let pass for the milter front to judge, and
@@ -175,6 +210,8 @@ close_handles(struct node *n)
 	uv_close((uv_handle_t *)&n->interrupt, NULL);
 	uv_close((uv_handle_t *)&n->drain, NULL);
 	uv_close((uv_handle_t *)&n->tick, NULL);
+	uv_close((uv_handle_t *)&n->round, NULL);
+	uv_close((uv_handle_t *)&n->again, NULL);
 }
 
 static void
@@ -328,12 +365,16 @@ start_loop(struct node *n, struct diag *why)
 	uv_signal_init(&n->loop, &n->interrupt);
 	uv_timer_init(&n->loop, &n->drain);
 	uv_timer_init(&n->loop, &n->tick);
+	uv_check_init(&n->loop, &n->round);
+	uv_idle_init(&n->loop, &n->again);
+	n->round.data = n;
 	n->wake.data = n->term.data = n->interrupt.data = n->drain.data =
 	    n->tick.data = n;
 	n->has_handles = true;
 	uv_signal_start(&n->term, on_signal, SIGTERM);
 	uv_signal_start(&n->interrupt, on_signal, SIGINT);
 	uv_timer_start(&n->tick, on_tick, TICK_MS, TICK_MS);
+	uv_check_start(&n->round, on_round);
 	return open_fronts(n, why);
 }
 

@@ -2,7 +2,9 @@
  * test_decide_properties.c - what holds of every policy and message, tried on
  * random ones: observation, order, finality at RCPT, remedies.
  *
- * POSTERN_SEED repeats a run; its number is printed.
+ * POSTERN_SEED repeats a run; its number is printed.  What is never met is
+ * not proved: a test goes on past MODELS until it met everything ENOUGH
+ * times, and fails when LIMIT models do not do for that.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +28,8 @@
 #define MODELS 400
 #endif
 #define MESSAGES 30			/* a model */
+#define ENOUGH 20
+#define LIMIT 6000			/* some 60 do for ENOUGH, 300 at most */
 
 struct bench {
 	struct random r;
@@ -82,6 +86,13 @@ fail_on(const struct bench *b, const struct oracle_model *m, const char *what)
 	printf("%s\n", text.data);
 	buf_fini(&text);
 	fail_msg("%s", what);
+}
+
+static bool
+goes_on(size_t models, size_t a, size_t b)
+{
+	return models < MODELS || ((a < ENOUGH || b < ENOUGH) &&
+	    models < LIMIT);
 }
 
 /* b->other is b->m with something changed that must not matter. */
@@ -205,7 +216,7 @@ refusal_at_rcpt_is_one_that_no_header_lifts(void **state)
 	size_t n, refused = 0, open = 0, lifted = 0;
 	int i;
 
-	for (n = 0; n < MODELS; n++) {
+	for (n = 0; goes_on(n, refused, lifted); n++) {
 		struct compiled c;
 
 		random_model(&b->r, &b->m);
@@ -234,11 +245,11 @@ refusal_at_rcpt_is_one_that_no_header_lifts(void **state)
 		}
 		end(&c);
 	}
-	print_message("%zu refused at RCPT; %zu left open, %zu of them "
-	    "lifted by a header of the alphabet\n", refused, open, lifted);
-	assert_true(refused > MODELS / 4 && open > 0);
 	/* the others: a group that could hold more, a header block besides */
-	assert_true(lifted * 3 > open);
+	print_message("%zu models: %zu refused at RCPT; %zu left open, %zu "
+	    "of them lifted by a header of the alphabet\n", n, refused, open,
+	    lifted);
+	assert_true(refused >= ENOUGH && lifted >= ENOUGH);
 }
 
 /* What the verdict is with this policy in the document besides. */
@@ -334,7 +345,7 @@ remedies_flip_the_verdict_when_carried_out(void **state)
 	size_t n, done = 0, k;
 	int i;
 
-	for (n = 0; n < MODELS; n++) {
+	for (n = 0; goes_on(n, done, done); n++) {
 		struct compiled c;
 
 		random_model(&b->r, &b->m);
@@ -359,8 +370,8 @@ remedies_flip_the_verdict_when_carried_out(void **state)
 		}
 		end(&c);
 	}
-	print_message("%zu remedies carried out\n", done);
-	assert_true(done > MODELS / 4);
+	print_message("%zu models: %zu remedies carried out\n", n, done);
+	assert_true(done >= ENOUGH);
 }
 
 static uint64_t
@@ -407,7 +418,7 @@ recipients_split_exactly_when_their_header_policies_differ(void **state)
 	size_t n, equal = 0, unequal = 0;
 	int i;
 
-	for (n = 0; n < MODELS; n++) {
+	for (n = 0; goes_on(n, equal, unequal); n++) {
 		struct compiled c;
 
 		random_model(&b->r, &b->m);
@@ -435,7 +446,9 @@ recipients_split_exactly_when_their_header_policies_differ(void **state)
 		}
 		end(&c);
 	}
-	assert_true(equal > n && unequal > n);
+	print_message("%zu models: %zu pairs of recipients together, %zu "
+	    "split\n", n, equal, unequal);
+	assert_true(equal >= ENOUGH && unequal >= ENOUGH);
 }
 
 int

@@ -198,6 +198,7 @@ killed_at_any_write_of_a_delta_no_key_is_denied(void **state)
 		assert_true(go_to_the_end(&p));
 		check_set(&p, 7 + STEPS);
 	}
+	print_message("killed at each of %d calls\n", n - 2);
 	assert_true(whole);
 	assert_true(n > 30);
 	end_plan(&p);
@@ -234,6 +235,7 @@ killed_at_any_write_of_a_rewind_the_next_one_comes_through(void **state)
 		assert_true(whole || rewind_to_9(&p));
 		check_set(&p, 9);
 	}
+	print_message("killed at each of %d calls\n", n - 2);
 	assert_true(whole);
 	assert_true(n > 30);
 	end_plan(&p);

@@ -3,6 +3,7 @@
  */
 #include "node/decide_impl.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,19 +89,52 @@ take_headers(struct envelope *e, const struct from *f, struct addr *base)
 	e->header_base = base;
 }
 
+/* As nothing had been asked; what stands behind an empty text is left. */
+static void
+clear_envelope(struct envelope *e)
+{
+	struct addr *const all[] = { &e->sender, &e->rcpt, &e->rcpt_base,
+	    &e->sender_base, &e->primary };
+	const size_t rest = offsetof(struct envelope, has_rcpt_base);
+	size_t i;
+
+	_Static_assert(offsetof(struct envelope, has_rcpt_base) ==
+	    5 * sizeof(struct addr) + 2 * _Alignof(struct addr),
+	    "five addresses and two flags come first");
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		all[i]->kind = ADDR_NULL;
+		all[i]->ambiguous = false;
+		all[i]->text[0] = '\0';
+		all[i]->len = all[i]->domain_at = all[i]->local_len = 0;
+	}
+	e->sender_bad = e->rcpt_bad = false;
+	memset((char *)e + rest, 0, sizeof(*e) - rest);
+}
+
+static bool
+parse_client(const struct value *v, struct ip *out)
+{
+	char text[IP_TEXT_LEN];
+
+	if (v->p == NULL || v->len >= sizeof(text) ||
+	    memchr(v->p, 0, v->len) != NULL)
+		return false;
+	memcpy(text, v->p, v->len);
+	text[v->len] = '\0';
+	return ip_parse(text, out) == 0;
+}
+
 static void
 make_envelope(struct decider *d, const struct question *q)
 {
 	struct envelope *e = &d->env;
-	char text[IP_TEXT_LEN];
 
-	memset(e, 0, sizeof(*e));
+	clear_envelope(e);
 	e->sender_bad = addr_parse(&e->sender, q->sender.p, q->sender.len,
 	    q->form, NULL) < 0;
 	e->rcpt_bad = addr_parse(&e->rcpt, q->recipient.p, q->recipient.len,
 	    q->form, NULL) < 0;
-	decide_put_value(text, sizeof(text), &q->client_address);
-	e->has_ip = ip_parse(text, &e->ip) == 0;
+	e->has_ip = parse_client(&q->client_address, &e->ip);
 	if (q->name_confirmed && q->client_name.p != NULL &&
 	    addr_domain_parse(q->client_name.p, q->client_name.len, d->host,
 	    NULL) == 0)
@@ -135,8 +169,8 @@ decide_stage(const struct decider *d, const struct ruleset *r,
 	if (here == NODE_HEADER_AUTO && there != HEADER_AUTO)
 		here = there == HEADER_YES ? NODE_HEADER_YES : NODE_HEADER_NO;
 	if (here == NODE_HEADER_AUTO)
-		here = stages_has(d->stages, peer, clock_mono_ms()) ?
-		    NODE_HEADER_YES : NODE_HEADER_NO;
+		here = !stages_is_empty(d->stages) && stages_has(d->stages,
+		    peer, clock_mono_ms()) ? NODE_HEADER_YES : NODE_HEADER_NO;
 	return here == NODE_HEADER_YES ? STAGE_RCPT : STAGE_ONLY;
 }
 
@@ -211,7 +245,7 @@ evaluate(struct decider *d, struct ruleset *r, enum stage stage,
 		inside_fault(v, REASON_INTERNAL);
 	else
 		judge(ruleset_tables(r), &d->env, &d->want, &d->facts,
-		    clock_wall_us(), stage, v, NULL);
+		    clock_wall_tick_us(), stage, v, NULL);
 	sentry_leave(d->conf.sentry, SENTRY_DECIDE);
 }
 
@@ -291,15 +325,22 @@ count(struct decider *d, enum stage stage, const struct verdict *v)
 {
 	/* what passed at RCPT was counted there */
 	if (stage != STAGE_FULL || v->kind != VERDICT_ACCEPT)
-		d->m->verdicts[v->kind]++;
+		metrics_add(&d->m->verdicts[v->kind], 1);
 	if (v->kind != VERDICT_ACCEPT)
-		d->m->reasons[v->reason]++;
+		metrics_add(&d->m->reasons[v->reason], 1);
 }
 
+/* Let it pass, without an event. */
 static void
 begin_answer(struct answer *out)
 {
-	memset(out, 0, sizeof(*out));
+	out->kind = VERDICT_ACCEPT;
+	out->reason = out->told = REASON_ACCEPTED;
+	out->granted = GRANTED_NONE;
+	out->open = false;
+	out->event = NULL;
+	out->reply.code = 0;
+	out->reply.enhanced[0] = out->reply.text[0] = '\0';
 	out->reply.continues = true;
 }
 
@@ -307,14 +348,14 @@ void
 decide(struct decider *d, struct ruleset *r, const struct question *q,
     enum stage stage, struct answer *out)
 {
+	struct verdict v __attribute__((uninitialized));
 	uint64_t begin = now_us();
-	struct verdict v;
 
 	begin_answer(out);
-	memset(&d->env, 0, sizeof(d->env));
-	if (q->sender.p == NULL || q->recipient.p == NULL)
+	if (q->sender.p == NULL || q->recipient.p == NULL) {
+		clear_envelope(&d->env);
 		inside_fault(&v, REASON_INTERNAL);
-	else {
+	} else {
 		make_envelope(d, q);
 		if (r == NULL)
 			inside_fault(&v, REASON_NO_SNAPSHOT);
@@ -384,5 +425,5 @@ decide_header_set(struct decider *d, struct ruleset *r,
 		return 0;
 	make_envelope(d, q);
 	return gather(d, r) < 0 ? 0 : judge_header_set(ruleset_tables(r),
-	    &d->env, &d->want, &d->facts, clock_wall_us());
+	    &d->env, &d->want, &d->facts, clock_wall_tick_us());
 }

@@ -15,8 +15,8 @@ metrics_took(struct metrics *m, uint64_t us)
 
 	while (i < METRICS_BUCKETS && us > bound_us[i])
 		i++;
-	m->took[i]++;
-	m->took_us += us;
+	metrics_add(&m->took[i], 1);
+	metrics_add(&m->took_us, us);
 }
 
 uint64_t

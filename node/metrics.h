@@ -12,6 +12,7 @@
 
 #define METRICS_BUCKETS 10
 
+/* What counts decisions is written by the loop's thread alone. */
 struct metrics {
 	_Atomic uint64_t verdicts[VERDICT_HOLD + 1];
 	_Atomic uint64_t reasons[REASONS];	/* refusals and defers */
@@ -34,7 +35,16 @@ struct metrics {
 	_Atomic uint64_t took[METRICS_BUCKETS + 1], took_us;
 };
 
-/* A decision took this long. */
+/* Add to a counter that one thread alone writes: a load and a store, where
+ * "+=" locks the bus. */
+static inline void
+metrics_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter,
+	    memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* A decision took this long; from the loop's thread. */
 void metrics_took(struct metrics *m, uint64_t us);
 
 /* All refusals and defers; all decisions. */

@@ -46,7 +46,7 @@ policy_answer(struct decider *d, struct ruleset *r,
 	    .name_confirmed = !is(&q->client_name, "unknown"),
 	    .helo_name = q->helo_name, .sasl_username = q->sasl_username,
 	    .instance = q->instance, .queue_id = q->queue_id };
-	struct answer a;
+	struct answer a __attribute__((uninitialized));
 
 	strcpy(out->action, "DUNNO");
 	out->event = NULL;
@@ -55,7 +55,8 @@ policy_answer(struct decider *d, struct ruleset *r,
 	decide(d, r, &question, decide_stage(d, r, peer), &a);
 	if (a.reply.continues)
 		decide_passed(d, &a);
-	put_action(out->action, &a);
+	else
+		put_action(out->action, &a);
 	out->event = a.event;
 }
 
@@ -69,14 +70,26 @@ policy_open(void *arg, const char *peer)
 	return c;
 }
 
+static void
+put_reply(struct buf *out, const char *action)
+{
+	static const char pass[] = "action=DUNNO\n\n";
+	char text[POLICY_REPLY_MAX] __attribute__((uninitialized));
+
+	if (strcmp(action, "DUNNO") == 0)
+		buf_put(out, pass, sizeof(pass) - 1);
+	else
+		buf_put(out, text, policy_reply_format(text, action));
+}
+
 static int
 policy_take(void *conn, struct front_take *t, struct diag *why)
 {
 	struct policy_conn *c = conn;
 	struct host *h = c->host;
-	struct policy_answered a = { .event = NULL };
-	char text[POLICY_REPLY_MAX];
-	struct policy_request q;
+	/* zeroing these would cost as much as reading a request does */
+	struct policy_answered a __attribute__((uninitialized));
+	struct policy_request q __attribute__((uninitialized));
 	int rc;
 
 	rc = policy_request_parse(&c->parser, t->data, t->len, &q, &t->used,
@@ -88,11 +101,12 @@ policy_take(void *conn, struct front_take *t, struct diag *why)
 
 		decide_shed(h->decider, &shed);
 		put_action(a.action, &shed);
+		a.event = NULL;
 	} else
 		policy_answer(h->decider, h->view(h->arg), &q, c->peer, &a);
 	if (a.event != NULL)
 		t->ticket = h->record(h->arg, a.event);
-	buf_put(t->out, text, policy_reply_format(text, a.action));
+	put_reply(t->out, a.action);
 	return 0;
 }
 

@@ -70,6 +70,12 @@ stages_saw(struct stages *s, const char *peer, uint64_t now_ms)
 }
 
 bool
+stages_is_empty(const struct stages *s)
+{
+	return s->peers_n == 0;
+}
+
+bool
 stages_has(const struct stages *s, const char *peer, uint64_t now_ms)
 {
 	size_t i;

@@ -26,6 +26,8 @@ void stages_free(struct stages **s);
 
 /* The milter front talks with this mail server, headers included. */
 void stages_saw(struct stages *s, const char *peer, uint64_t now_ms);
+/* Has none ever talked? */
+bool stages_is_empty(const struct stages *s);
 /* Did it within the last minute? */
 bool stages_has(const struct stages *s, const char *peer, uint64_t now_ms);
 

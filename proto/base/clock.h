@@ -16,6 +16,10 @@ uint64_t clock_mono_ms(void);
 /* Microseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_wall_us(void);
 
+/* The same as of the last tick of the kernel, at most 10 ms ago: for a
+ * fifth of the cost, where times are minutes. */
+int64_t clock_wall_tick_us(void);
+
 #define CLOCK_TEXT_LEN 32
 
 /* Write wall_us as RFC 3339 UTC with milliseconds, NUL-terminated. */

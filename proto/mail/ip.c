@@ -12,15 +12,38 @@
 
 static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255 };
 
+/* "192.0.2.1": four numbers up to 255, no zero before another digit. */
+static bool
+parse_v4(const char *p, uint8_t out[4])
+{
+	unsigned v;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		if (*p < '0' || *p > '9')
+			return false;
+		v = (unsigned)(*p++ - '0');
+		while (v != 0 && *p >= '0' && *p <= '9') {
+			v = v * 10 + (unsigned)(*p++ - '0');
+			if (v > 255)
+				return false;
+		}
+		if (*p++ != (i < 3 ? '.' : '\0'))
+			return false;
+		out[i] = (uint8_t)v;
+	}
+	return true;
+}
+
 int
 ip_parse(const char *text, struct ip *out)
 {
-	struct in_addr v4;
 	struct in6_addr v6;
+	uint8_t v4[4];
 
-	if (inet_pton(AF_INET, text, &v4) == 1) {
+	if (parse_v4(text, v4)) {
 		memcpy(out->b, mapped, 12);
-		memcpy(out->b + 12, &v4, 4);
+		memcpy(out->b + 12, v4, 4);
 		return 0;
 	}
 	if (inet_pton(AF_INET6, text, &v6) != 1)

@@ -1,6 +1,7 @@
 /*
  * test_ip.c - addresses and prefixes, v4, v6 and mapped.
  */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +44,37 @@ prefix_parse_gives_the_canonical_text(void **state)
 	}
 }
 
+/* As the system's own parser has it, which is strict as well. */
+static void
+address_v4_is_read_as_inet_pton_reads_it(void **state)
+{
+	static const char piece[] = "00112259....";
+	struct in_addr want;
+	unsigned seed = 1;
+	char text[20];
+	struct ip ip;
+	int i, valid = 0;
+
+	(void)state;
+	for (i = 0; i < 1000000; i++) {
+		size_t len = (size_t)rand_r(&seed) % 17, n;
+		bool is;
+
+		for (n = 0; n < len; n++)
+			text[n] = piece[(size_t)rand_r(&seed) %
+			    (sizeof(piece) - 1)];
+		text[len] = '\0';
+		is = inet_pton(AF_INET, text, &want) == 1;
+		assert_int_equal(ip_parse(text, &ip) == 0, is);
+		if (!is)
+			continue;
+		valid++;
+		assert_true(ip_is_v4(&ip));
+		assert_memory_equal(ip.b + 12, &want, 4);
+	}
+	assert_in_range(valid, 1000, 999000);
+}
+
 static void
 address_in_prefix_is_told_for_both_families(void **state)
 {
@@ -73,6 +105,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(prefix_parse_gives_the_canonical_text),
+		cmocka_unit_test(address_v4_is_read_as_inet_pton_reads_it),
 		cmocka_unit_test(address_in_prefix_is_told_for_both_families),
 	};
 

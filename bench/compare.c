@@ -32,24 +32,24 @@ compare_run(const struct load_conf *base, const struct compare_target *target,
     size_t n, unsigned rounds, struct compare_result *out, struct diag *why)
 {
 	struct load_conf conf = *base;
-	struct load_result first, l;
+	struct load_result l[COMPARE_MAX];
 	unsigned round;
-	size_t i;
+	size_t i, k;
 	int rc;
 
 	memset(out, 0, n * sizeof(*out));
-	memset(&first, 0, sizeof(first));
 	for (round = 0; round < rounds; round++) {
-		for (i = 0; i < n; i++) {
+		for (k = 0; k < n; k++) {
+			i = (round + k) % n;
 			conf.target = target[i].address;
 			conf.pid = target[i].pid;
-			if ((rc = load_run(&conf, &l, NULL, 0, why)) < 0)
+			conf.hist = &out[i].hist;
+			if ((rc = load_run(&conf, &l[i], NULL, 0, why)) < 0)
 				return rc;
 			conf.first += SENDERS_A_RUN;
-			if (i == 0)
-				first = l;
-			add(&out[i], &l, &first);
 		}
+		for (i = 0; i < n; i++)
+			add(&out[i], &l[i], &l[0]);
 	}
 	return 0;
 }

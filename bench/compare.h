@@ -22,12 +22,14 @@ struct compare_result {
 	/* to the first target, in the same round */
 	struct samples throughput, p99, cpu;
 	uint64_t requests, refused, unlike;
+	struct hist hist;	/* latencies of all rounds */
 };
 
 /*
- * Run each target once a round, A B C A B C; conf's target and pid are
- * ignored, its senders go on from one run to the next.  out has n rows.
- * 0, or what load_run() says.
+ * Run each target (COMPARE_MAX) once a round, A B C B C A C A B: each begins
+ * as often as the others.  conf's target, pid and hist are ignored, its
+ * senders go on from one run to the next.  out has n rows.  0, or what
+ * load_run() says.
  */
 int compare_run(const struct load_conf *conf,
     const struct compare_target *target, size_t n, unsigned rounds,

@@ -26,6 +26,7 @@ static const struct command {
 	{ "document", cmd_document, "write the standard set for a "
 	    "controller" },
 	{ "fleet", cmd_fleet, "changes and snapshots to many nodes" },
+	{ "milter", cmd_milter, "load on several milters in rotation" },
 	{ "smtp", cmd_smtp, "recipients a second through mail servers" },
 	{ "stall", cmd_stall, "latency over time while the policy changes" },
 };

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # smtp.sh - recipients a second through a real Postfix of our own: with a node,
-# with the null server, with Postfix's own lmdb map of a million entries, with
-# the node's milter, and with nothing.
+# with the null server, with Postfix's own lmdb map of a million entries, and
+# with nothing; then with the node's milter, with a milter by libmilter that
+# does nothing, and with none.
 #
 # usage: bench/smtp.sh DIR SCALE [ARGUMENT of postern-bench smtp...]
 #
 # DIR is a folder of "postern-bench set" at that scale.  Each way is an smtpd of
-# the same Postfix on a port of its own; all recipients are refused at the end,
-# so that nothing is queued.
-. "$(dirname "$0")/../tests/lib/system.sh"
-bench=$BUILD/postern-bench
+# the same Postfix on a port of its own.  With a policy server all recipients
+# are refused at the end, so that nothing is queued.  With milters they are
+# accepted, and the transaction is reset, or a message of 2 KB is sent, which
+# Postfix queues and discards; libmilter does what a node does about headers.
+. "$(dirname "$0")/common.sh"
 [ "$#" -ge 2 ] || die "usage: bench/smtp.sh DIR SCALE [ARGUMENT...]"
 set_dir=$1 scale=$2
 shift 2
@@ -27,25 +29,34 @@ smtpd() {
 	    smtpd_client_connection_count_limit=0)"
 }
 
-# the policy servers
 start "$dir/null.log" "$bench" null --listen "unix:$dir/null"
 null_pid=$pid
 start "$dir/node.log" "$BUILD/postern-node" --dir "$set_dir" \
-    --policy-tcp "" --policy-unix "$dir/node" --milter-tcp 127.0.0.1:0 \
+    --policy-tcp "" --policy-unix "$dir/node" --milter-unix "$dir/milter" \
     --ready-file "$dir/node.json"
 node_pid=$pid
 until_true 30 eval "[ -s '$dir/node.json' ] || has_ended $node_pid"
 [ -s "$dir/node.json" ] || die "no node" "$dir/node.log"
-milter=$(json 'j["milter_tcp"]' "$dir/node.json")
 until_true 10 [ -S "$dir/null" ] || die "no null server" "$dir/null.log"
-chmod 666 "$dir/null"
+libmilter=
+if [ -x "$BUILD/bench-libmilter" ]; then
+	start "$dir/libmilter.log" "$BUILD/bench-libmilter" \
+	    -l "unix:$dir/libmilter"
+	libmilter_pid=$pid
+	until_true 10 [ -S "$dir/libmilter" ] ||
+	    die "no libmilter" "$dir/libmilter.log"
+else
+	missing libmilter "the package libmilter-dev is not there"
+fi
+chmod 666 "$dir/null" "$dir"/*milter
 
 smtpd nothing reject
 smtpd null "check_policy_service unix:$dir/null, reject"
 smtpd node "check_policy_service unix:$dir/node, reject"
 smtpd lmdb "check_sender_access lmdb:$dir/million, reject"
 smtpd open reject_unauth_destination
-smtpd milter reject_unauth_destination "smtpd_milters=inet:$milter"
+smtpd milter reject_unauth_destination "smtpd_milters=unix:$dir/milter"
+smtpd libmilter reject_unauth_destination "smtpd_milters=unix:$dir/libmilter"
 start_postfix "in_flow_delay = 0"
 lmdb=
 if postconf -c "$postfix_dir/etc" -m | grep -qx lmdb; then
@@ -55,9 +66,18 @@ if postconf -c "$postfix_dir/etc" -m | grep -qx lmdb; then
 	chmod 644 "$dir/million.lmdb"
 	lmdb=,lmdb=127.0.0.1:$port_lmdb
 else
-	echo "# lmdb left out: the package postfix-lmdb is not there" >&2
+	missing lmdb "the package postfix-lmdb is not there"
 fi
-"$bench" smtp --scale "$scale" --targets "null=127.0.0.1:$port_null#$null_pid,node=127.0.0.1:$port_node#$node_pid$lmdb,nothing=127.0.0.1:$port_nothing" "$@" ||
-    die "the load" "$mail_log"
-"$bench" smtp --scale "$scale" --targets "open=127.0.0.1:$port_open,milter=127.0.0.1:$port_milter#$node_pid" "$@" ||
-    die "the load" "$mail_log"
+
+# load TARGETS ARGUMENT...
+load() {
+	"$bench" smtp --scale "$scale" --targets "$@" ||
+	    die "the load" "$mail_log"
+}
+
+load "null=127.0.0.1:$port_null#$null_pid,node=127.0.0.1:$port_node#$node_pid$lmdb,nothing=127.0.0.1:$port_nothing" "$@"
+[ -z "${libmilter_pid:-}" ] ||
+    libmilter=libmilter=127.0.0.1:$port_libmilter#$libmilter_pid,
+milters=${libmilter}milter=127.0.0.1:$port_milter#$node_pid,none=127.0.0.1:$port_open
+load "$milters" "$@"
+load "$milters" --bytes 2000 "$@"

@@ -36,20 +36,44 @@ struct smtp_run {
 	struct smtp_result *out;
 	struct client *client;
 	struct hist *hist;
-	struct buf text;
+	struct buf text, message;
 	uint64_t next;
 	int epoll;
 };
+
+static int
+send_buf(struct smtp_run *r, struct client *c, const struct buf *b,
+    struct diag *why)
+{
+	/* little enough that the socket's buffer takes it */
+	if (write(c->fd, b->data, b->len) != (ssize_t)b->len)
+		return diag_set(why, ERR_UNREACH, "%s: %s", r->conf->target,
+		    strerror(errno));
+	return 0;
+}
 
 static int
 send_text(struct smtp_run *r, struct client *c, struct diag *why)
 {
 	c->sent_ns = stat_now_ns();
 	c->at = 0;
-	if (write(c->fd, r->text.data, r->text.len) != (ssize_t)r->text.len)
-		return diag_set(why, ERR_UNREACH, "%s: %s", r->conf->target,
-		    strerror(errno));
-	return 0;
+	return send_buf(r, c, &r->text, why);
+}
+
+/* A message of so many bytes, with its end. */
+static void
+make_message(struct buf *out, size_t bytes)
+{
+	static const char line[] = "This line is one of many that are alike, "
+	    "as long as lines of a message are.\r\n";
+
+	buf_puts(out, "From: Someone <someone@sender.example>\r\n"
+	    "To: Other <other@acme.example>\r\nSubject: A question\r\n"
+	    "Date: Mon, 23 Nov 2026 17:25:43 +0000\r\n"
+	    "Message-Id: <1@sender.example>\r\n\r\n");
+	while (out->len + sizeof(line) <= bytes)
+		buf_puts(out, line);
+	buf_puts(out, ".\r\n");
 }
 
 static int
@@ -75,7 +99,7 @@ send_next(struct smtp_run *r, struct client *c, struct diag *why)
 		    false, address);
 		buf_printf(&r->text, "RCPT TO:<%s>\r\n", address);
 	}
-	buf_puts(&r->text, "RSET\r\n");
+	buf_puts(&r->text, r->conf->bytes > 0 ? "DATA\r\n" : "RSET\r\n");
 	return send_text(r, c, why);
 }
 
@@ -93,7 +117,16 @@ on_line(struct smtp_run *r, struct client *c, struct diag *why)
 	if (c->ready && c->at > 0 && c->at <= r->conf->recipients) {
 		r->out->recipients++;
 		r->out->refused += !good;
-	} else if (!good)
+	} else if (c->ready && r->conf->bytes > 0 && c->at ==
+	    r->conf->recipients + 1) {
+		/* DATA: the message, or nobody is left to get it */
+		if (strncmp(c->line, "354", 3) == 0) {
+			c->at++;
+			return send_buf(r, c, &r->message, why);
+		}
+	} else if (c->ready && c->at == r->conf->recipients + 2 && !good)
+		r->out->refused += r->conf->recipients;
+	else if (!good)
 		return diag_set(why, ERR_UNREACH, "%s says %.60s",
 		    r->conf->target, c->line);
 	c->at++;
@@ -185,6 +218,8 @@ smtp_load_run(const struct smtp_load *conf, struct smtp_result *out,
 	for (i = 0; i < conf->connections; i++)
 		r.client[i].fd = -1;
 	buf_init(&r.text, 0);
+	buf_init(&r.message, 0);
+	make_message(&r.message, conf->bytes);
 	r.epoll = epoll_create1(EPOLL_CLOEXEC);
 	begin = stat_now();
 	rc = start(&r, why);
@@ -205,6 +240,7 @@ smtp_load_run(const struct smtp_load *conf, struct smtp_result *out,
 	}
 	close(r.epoll);
 	buf_fini(&r.text);
+	buf_fini(&r.message);
 	free(r.client);
 	free(r.hist);
 	return rc;

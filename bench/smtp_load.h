@@ -1,6 +1,6 @@
 /*
  * smtp_load.h - recipients through a mail server: pipelined transactions of
- * MAIL, some RCPT and RSET over connections that stay.
+ * MAIL, some RCPT, and RSET or a message over connections that stay.
  */
 #ifndef BENCH_SMTP_LOAD_H
 #define BENCH_SMTP_LOAD_H
@@ -14,6 +14,7 @@ struct smtp_load {
 	const char *target;	/* HOST:PORT */
 	pid_t pid;		/* whose CPU to count; 0: nobody's */
 	unsigned connections, recipients;	/* of one transaction */
+	unsigned bytes;		/* of the message; 0: RSET in its place */
 	double seconds;
 	const struct set *set;
 	uint64_t first;		/* number of the first sender */
@@ -21,7 +22,8 @@ struct smtp_load {
 
 struct smtp_result {
 	uint64_t recipients;	/* answered */
-	uint64_t refused;	/* of them, with 4xx or 5xx */
+	uint64_t refused;	/* of them, with 4xx or 5xx; in place of
+				 * a message, with all its recipients */
 	double per_second, p50_us, p99_us;	/* times: of a transaction */
 	double cpu_us;		/* of pid, a recipient */
 };

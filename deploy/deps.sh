@@ -19,7 +19,7 @@ packages="build-essential pkg-config libzmq3-dev libprotobuf-c-dev
 	libunistring-dev libpsl-dev libcurl4-openssl-dev"
 testing="clang-14 libclang-rt-14-dev libcmocka-dev universal-ctags python3
 	curl postfix swaks gcovr strace iproute2 util-linux openssl e2fsprogs
-	procps miltertest"
+	procps miltertest libmilter-dev"
 # name and the oldest version that will do; libsodium for its security fix
 versions="libzmq3-dev:4.3.4 libprotobuf-c-dev:1.4.1 libleveldb-dev:1.23
 	libsodium-dev:1.0.18-1+deb12u1"
@@ -30,7 +30,7 @@ case ${1:-} in
 	;;
 build) ;;
 bench)
-	packages="$packages $testing postfix-lmdb rspamd"
+	packages="$packages $testing postfix-lmdb rspamd postfwd"
 	;;
 containers)
 	packages="docker.io docker-compose debootstrap iptables python3"

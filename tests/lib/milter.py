@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """milter.py - a mail server's side of the milter protocol, as bytes.
 
-usage: milter.py HOST:PORT CASE
+usage: milter.py HOST:PORT|unix:PATH CASE
 
 Cases: message (a whole one, prints the answers), frames (wrong lengths),
 order (wrong orders), cut (gone at each byte of a session), huge (a header of
 10 MB in one frame, and 10,000 headers), many N (N connections at once, each
-with a message), deaf (never reads), ending PID (it is told to end within a message).  Prints what it saw as one line; the exit
+with a message), deaf (never reads), ending PID (it is told to end within a
+message), differ OTHER (the same sessions with another milter at that address:
+each answers with the same packets).  Prints what it saw as one line; the exit
 status is 1 when an answer was not as it must be.
 """
 import os
@@ -14,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 
 
 def frame(command, data=b""):
@@ -41,6 +44,11 @@ MESSAGE = (mail(b"x@far.example", b"al@acme.example") +
 
 class Peer:
     def __init__(self, address):
+        if address.startswith("unix:"):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(20)
+            self.sock.connect(address[5:])
+            return
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host, int(port)), 20)
 
@@ -206,9 +214,130 @@ def case_ending(address, pid):
     return rest == "chc"
 
 
+# What a mail server leaves out of a session when the milter asked for it.
+SPARED = {b"B": 0x10, b"L": 0x20, b"N": 0x40, b"U": 0x100, b"T": 0x200}
+MAIL_MACROS = frame(b"D", b"Mi\0QUEUE1\0{mail_addr}\0x@far.example\0")
+RCPT_MACROS = frame(b"D", b"R{rcpt_addr}\0al@acme.example\0{rcpt_mailer}\0"
+                    b"local\0{rcpt_host}\0acme.example\0")
+HEADERS = [header(b"Received", b"from a\n\tby b"),
+           header(b"From", b"\"A\" <x@far.example>"), header(b"To", b""),
+           header(b"Subject", b"=?utf-8?q?=C3=A4?="), header(b"X-Empty", b"")]
+FORGED = [header(b"X-Postern-Decision", b"refused"),
+          header(b"X-Postern-Bypass", b"spam"),
+          header(b"x-postern-DECISION", b"again")]
+
+
+def whole(rcpts=1, headers=HEADERS, bodies=1, macros=True):
+    out = [MAIL_MACROS] if macros else []
+    out.append(frame(b"M", b"<x@far.example>\0SIZE=100\0"))
+    for n in range(rcpts):
+        if macros:
+            out.append(RCPT_MACROS)
+        out.append(frame(b"R", b"<u%d@acme.example>\0NOTIFY=NEVER\0" % n))
+    out.append(frame(b"T"))
+    out += headers + [frame(b"D", b"Ni\0QUEUE1\0"), frame(b"N")]
+    out += [frame(b"B", b"text\r\n" * 1000)] * bodies
+    return out + [frame(b"D", b"Ei\0QUEUE1\0"), frame(b"E")]
+
+
+def recorded():
+    """Sessions as mail servers hold them: a name and its commands."""
+    connect = [frame(b"D", b"Cj\0mx.test\0{client_resolve}\0OK\0"), CONNECT]
+    local = [frame(b"C", b"localhost\0U")]
+    begin = connect + [HELO]
+    mail = frame(b"M", b"<x@far.example>\0")
+    rcpt = frame(b"R", b"<al@acme.example>\0")
+    return [
+        ("message", begin + whole()),
+        ("no macros", [CONNECT, HELO] + whole(macros=False)),
+        ("two messages", begin + whole() + whole(3)),
+        ("bounce", begin + [frame(b"M", b"<>\0"), rcpt, frame(b"N"),
+                            frame(b"E")]),
+        ("no headers", begin + whole(headers=[])),
+        ("many headers", begin + whole(headers=HEADERS * 200)),
+        ("long header", begin + whole(headers=[header(
+            b"X-Long", b"b" * 60000)])),
+        ("forged headers", begin + whole(headers=HEADERS + FORGED)),
+        ("many recipients", begin + whole(100)),
+        ("big body", begin + whole(bodies=20)),
+        ("given up", begin + [mail, rcpt, frame(b"A")] + whole()),
+        ("given up early", begin + [mail, frame(b"A"), frame(b"A")]),
+        ("given up in headers", begin + [mail, rcpt] + HEADERS +
+         [frame(b"A")] + whole()),
+        ("HELO again", begin + [HELO] + whole() + [HELO] + whole()),
+        ("no HELO", connect + whole()),
+        ("unknown command", begin + [frame(b"U", b"XFOO bar\0")] + whole()),
+        ("local client", local + [HELO] + whole()),
+        ("IPv6 client", [frame(b"C", b"h.test\0" b"6\0\x19" b"IPv6:2001:"
+                               b"db8::1\0"), HELO] + whole()),
+        ("unknown client", [frame(b"C", b"[192.0.2.1]\0" b"4\0\x19"
+                                  b"192.0.2.1\0")] + whole()),
+        ("connection taken over", begin + whole() + [frame(b"K")] + begin +
+         whole()),
+        ("nothing at all", begin),
+        ("only a connection", connect),
+    ]
+
+
+def options_of(f):
+    """Version, actions, steps, and the macros asked for at each stage."""
+    lists, data = {}, f[13:]
+    while len(data) > 4:
+        names, rest = data[4:].split(b"\0", 1)
+        lists[data[:4]] = names.split()
+        data = rest
+    return struct.unpack(">III", f[1:13]), lists
+
+
+def play(address, offer, commands):
+    """One session, what the milter does not want left out; its answers."""
+    p = Peer(address)
+    p.send(frame(b"O", struct.pack(">III", *offer)))
+    head = b""
+    while len(head) < 4 or len(head) < 4 + struct.unpack(">I", head[:4])[0]:
+        more = p.sock.recv(65536)
+        if not more:
+            return ["closed"]
+        head += more
+    options = options_of(head[4:])
+    steps = options[0][2]
+    data = b"".join(c for c in commands
+                    if not steps & SPARED.get(c[4:5], 0)) + END
+    # answers are read meanwhile: neither side waits for room
+    sender = threading.Thread(target=p.send, args=(data,))
+    sender.start()
+    got = p.answers()
+    sender.join()
+    # the text of our own header is ours
+    return [options] + [f[:20] if f[:1] == b"h" else f for f in got]
+
+
+def case_differ(address, other):
+    # no offer of no steps at all: libmilter takes that for those of version 1
+    offers = [(6, 0x1ff, 0x1fffff), (6, 0x1ff, 0x7f), (6, 0x1ff, 0x20),
+              (6, 0xff, 0xfff), (4, 0x7f, 0x3ff), (3, 0x3f, 0x7f),
+              (2, 0x3f, 0x7f), (2, 0x3f, 0x20), (7, 0x1ff, 0x1fffff)]
+    n = 0
+    for offer in offers:
+        for name, commands in recorded():
+            ours, theirs = (play(a, offer, commands)
+                            for a in (address, other))
+            n += 1
+            # it cannot skip both headers and their end, and closes
+            if name == "no headers" and theirs[0][0][2] & SPARED[b"N"]:
+                continue
+            if ours != theirs:
+                print("%s, offered %s:\nours   %s\ntheirs %s" % (
+                    name, offer, ours, theirs))
+                return False
+    print(n, "sessions, the same packets")
+    return True
+
+
 def main():
     case = globals()["case_" + sys.argv[2]]
-    return 0 if case(sys.argv[1], *[int(x) for x in sys.argv[3:]]) else 1
+    more = [int(x) if x.isdigit() else x for x in sys.argv[3:]]
+    return 0 if case(sys.argv[1], *more) else 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
  * node.c - puts the parts together and keeps the loop's thread.
  *
  * A new set comes from the sync thread into a slot; the loop swaps it in
- * between two requests and closes the old one, which nobody can be reading.
+ * between two requests and leaves the old one, which nobody can be reading, to
+ * a thread that lets go of it.
  * Order at the end: stop asking, stop syncing, write the spool, unlock.
  */
 #include "node/node.h"
@@ -22,6 +23,7 @@
 #include "node/join.h"
 #include "node/milter_front.h"
 #include "node/policy_front.h"
+#include "node/retire.h"
 #include "node/sentry.h"
 #include "node/sets.h"
 #include "node/spool.h"
@@ -45,6 +47,7 @@ struct node {
 	struct node_identity *id;
 	struct metrics metrics;
 	struct ruleset *ruleset;
+	struct retire *retire;
 	struct decider *decider;
 	struct sentry *sentry;
 	struct spool *spool;
@@ -105,7 +108,7 @@ enforce(struct node *n, struct ruleset *r)
 	log_info("ruleset.enforced", F_U("version", h->version),
 	    F_U("records", h->count),
 	    F_U("policies", tables_policies_n(ruleset_tables(r))));
-	ruleset_unref(&old);
+	retire_put(n->retire, &old);
 	if (n->sync != NULL)
 		sync_enforced(n->sync, h);
 }
@@ -393,6 +396,8 @@ start_parts(struct node *n, struct diag *why)
 	    .metrics = &n->metrics, .on_ruleset = on_ruleset, .arg = n };
 	int rc;
 
+	if ((n->retire = retire_start()) == NULL)
+		log_error("retire.missing", F_S("reason", "no thread for it"));
 	snprintf(dir, sizeof(dir), "%s/spool", n->conf->dir);
 	if ((rc = load_state(n, &sync.ratchet, why)) < 0)
 		return rc;
@@ -468,6 +473,7 @@ stop_parts(struct node *n)
 	decide_free(&n->decider);
 	ruleset_unref(&n->ruleset);
 	ruleset_unref(&n->slot);
+	retire_stop(&n->retire);
 	sentry_close(&n->sentry);
 	buf_fini(&n->encoded);
 	identity_free(&n->id);

@@ -12,7 +12,9 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
+#include "proto/base/thread.h"
 
+#define SCRUB_NICE 15
 #define SLICE_RECORDS 1000	/* about 2 ms, then it rests */
 
 struct scrub {
@@ -137,7 +139,7 @@ scrub_start(unsigned duty_pct, uint64_t interval_ms)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&s->thread, NULL, run, s) != 0) {
+	if (thread_start(&s->thread, "scrub", SCRUB_NICE, run, s) < 0) {
 		pthread_cond_destroy(&s->changed);
 		pthread_mutex_destroy(&s->lock);
 		free(s);

@@ -37,6 +37,7 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
+#include "proto/base/thread.h"
 
 #define SEGMENT_BYTES (16 * 1024 * 1024)
 #define AHEAD (256 * 1024)
@@ -419,7 +420,7 @@ spool_open(struct spool **out, const struct spool_conf *conf,
 	    (rc = open_active(s, why)) < 0)
 		goto out;
 	warn_of_fill(s);
-	if (pthread_create(&s->thread, NULL, writer, s) != 0) {
+	if (thread_start(&s->thread, "spool", 0, writer, s) < 0) {
 		rc = diag_set(why, ERR_IO, "cannot start the spool's thread");
 		goto out;
 	}

@@ -22,6 +22,7 @@
 #include "proto/base/conf.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
+#include "proto/base/thread.h"
 #include "proto/wire/frame.h"
 
 static void
@@ -188,7 +189,8 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 	    cert_open(conf->id->root, conf->id->cert, conf->id->cert_len,
 	    INT64_MIN, &s->cert, why);
 	sem_init(&s->started, 0, 0);
-	if (rc == 0 && pthread_create(&s->thread, NULL, run, s) != 0)
+	if (rc == 0 && thread_start(&s->thread, "sync", SYNC_NICE,
+	    run, s) < 0)
 		rc = diag_set(why, ERR_IO, "cannot start the sync thread");
 	else if (rc == 0) {
 		while (sem_wait(&s->started) < 0)

@@ -16,6 +16,7 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
+#include "proto/base/thread.h"
 #include "proto/wire/frame.h"
 
 /* Give up the version under way, for a while. */
@@ -85,7 +86,7 @@ start_build(struct sync *s)
 	if (s->building || !fetch_is_complete(s->fetch))
 		return;
 	s->built = false;
-	if (pthread_create(&s->builder, NULL, build, s) != 0) {
+	if (thread_start(&s->builder, "build", BUILD_NICE, build, s) < 0) {
 		give_up(s, ERR_IO, "cannot start a thread");
 		return;
 	}

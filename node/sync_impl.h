@@ -24,6 +24,10 @@
 #define TICK_MS 200
 #define SCRUB_DUTY_PCT 10
 #define SCRUB_INTERVAL_MS (60 * 60 * 1000)
+/* Who answers comes first: a delta is a few milliseconds of work, a build
+ * seconds.  LevelDB's own thread inherits from the first that needs it. */
+#define SYNC_NICE 5
+#define BUILD_NICE 10
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define HWM 64

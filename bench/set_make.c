@@ -232,10 +232,11 @@ int
 set_open(const char *dir, struct ruleset **out, struct diag *why)
 {
 	struct node_identity *id = identity_new();
+	struct ruleset_trust trust = { .root = id->root };
 	int rc = identity_load(id, dir, why);
 
 	if (rc == 0)
-		rc = sets_open_newest(dir, id->root, out, why);
+		rc = sets_open_newest(dir, &trust, out, why);
 	identity_free(&id);
 	return rc;
 }

@@ -295,20 +295,26 @@ enrol(struct node *n, struct diag *why)
 static int
 open_set(struct node *n, uint64_t version, struct ruleset **out)
 {
+	struct ruleset_trust trust = { .root = n->id->root,
+	    .accepted = version };
 	const char *dir = n->conf->dir;
+	struct publisher_cert cert;
 	uint64_t upto, bad;
 	struct diag why;
 	int rc = ERR_NOENT;
 
+	if (cert_open(n->id->root, n->id->cert, n->id->cert_len, INT64_MIN,
+	    &cert, &why) == 0)
+		trust.min_serial = cert.min_serial;
 	sentry_enter(n->sentry, SENTRY_BUILD, version);
 	if (sentry_is_held(n->sentry, &upto, &bad)) {
-		rc = sets_open_upto(dir, n->id->root, upto, out, &why);
+		rc = sets_open_upto(dir, &trust, upto, out, &why);
 		log_error("node.held", F_U("crashed_version", bad),
 		    F_U("version", rc < 0 ? 0 : ruleset_head(*out)->version),
 		    F_S("until", "the controller's head moves"));
 	}
 	if (rc < 0)
-		rc = sets_open_newest(dir, n->id->root, out, &why);
+		rc = sets_open_newest(dir, &trust, out, &why);
 	sentry_leave(n->sentry, SENTRY_BUILD);
 	return rc;
 }

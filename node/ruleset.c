@@ -168,6 +168,12 @@ ruleset_is_fresh(const struct ruleset *r)
 	return r->head.version == r->store->base_version;
 }
 
+uint64_t
+ruleset_serial(const struct ruleset *r)
+{
+	return r->serial;
+}
+
 const uint8_t *
 ruleset_manifest_id(const struct ruleset *r)
 {
@@ -236,7 +242,7 @@ ruleset_store_unref(struct store **sp)
 
 struct ruleset *
 ruleset_view(struct store *s, struct shared_tables *tables,
-    const struct head *head)
+    const struct head *head, uint64_t serial)
 {
 	struct ruleset *r = xcalloc(1, sizeof(*r));
 
@@ -246,6 +252,7 @@ ruleset_view(struct store *s, struct shared_tables *tables,
 	r->view = db_view_new(s->db);
 	r->tables = tables;
 	r->head = *head;
+	r->serial = serial;
 	return r;
 }
 

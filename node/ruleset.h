@@ -96,6 +96,8 @@ bool ruleset_is_proved(const struct ruleset *r);
 bool ruleset_is_worn(const struct ruleset *r);
 /* Is it its base's version, without a delta? */
 bool ruleset_is_fresh(const struct ruleset *r);
+/* The serial of the certificate of who signed its version. */
+uint64_t ruleset_serial(const struct ruleset *r);
 /* The manifest that its base was made from, and the folder; borrowed. */
 const uint8_t *ruleset_manifest_id(const struct ruleset *r);
 const char *ruleset_dir(const struct ruleset *r);

@@ -295,7 +295,8 @@ ruleset_apply(struct ruleset *r, const struct ruleset_signed *in,
 		s->small = a.small;
 		s->delta_bytes += in->frame.n;
 		ruleset_delta_head(&a.d, &head);
-		*out = ruleset_view(s, a.tables, &head);
+		*out = ruleset_view(s, a.tables, &head,
+		    in->publisher->serial);
 	} else
 		ruleset_tables_unref(&a.tables);
 	refusal->nack = a.nack;
@@ -363,8 +364,41 @@ replay(struct ruleset **r, const uint8_t *root, const char *old,
 	    F_U("version", (*r)->head.version), F_S("stopped", why.text));
 }
 
+bool
+ruleset_is_trusted(const struct ruleset *r, const struct ruleset_trust *trust)
+{
+	return r->serial >= trust->min_serial ||
+	    r->head.version >= trust->accepted;
+}
+
+bool
+ruleset_is_half_rewound(const char *dir)
+{
+	char old[SETS_PATH_LEN];
+
+	snprintf(old, sizeof(old), "%s/live.old", dir);
+	return access(old, F_OK) == 0;
+}
+
+/* Is it what was asked for? */
+static int
+check_rewound(const struct ruleset *r, const struct ruleset_trust *trust,
+    uint64_t upto, struct diag *why)
+{
+	if (r->head.version > upto)
+		return diag_set(why, ERR_NOENT, "%s begins above version "
+		    "%llu", r->store->dir, (unsigned long long)upto);
+	/* serials only rise along a set's versions: none before would do */
+	if (!ruleset_is_trusted(r, trust))
+		return diag_set(why, ERR_AUTH, "%s: version %llu was signed "
+		    "under certificate %llu, which is revoked",
+		    r->store->dir, (unsigned long long)r->head.version,
+		    (unsigned long long)r->serial);
+	return 0;
+}
+
 int
-ruleset_rewind(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
+ruleset_rewind(const char *dir, const struct ruleset_trust *trust,
     uint64_t upto, struct ruleset **out, struct diag *why)
 {
 	char live[SETS_PATH_LEN], old[SETS_PATH_LEN];
@@ -379,14 +413,17 @@ ruleset_rewind(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
 		rename(live, old);
 	if ((rc = file_remove_tree(live, why)) < 0 ||
 	    (rc = sets_link_live(dir, why)) < 0 ||
-	    (rc = ruleset_open(&r, dir, root, why)) < 0)
+	    (rc = ruleset_open(&r, dir, trust->root, why)) < 0)
 		return rc;
-	if (r->head.version > upto) {
+	if (r->head.version <= upto)
+		replay(&r, trust->root, old, upto);
+	if ((rc = check_rewound(r, trust, upto, why)) < 0) {
 		ruleset_unref(&r);
-		return diag_set(why, ERR_NOENT, "%s begins above version "
-		    "%llu", dir, (unsigned long long)upto);
+		if (access(old, F_OK) == 0 &&
+		    file_remove_tree(live, NULL) == 0)
+			rename(old, live);
+		return rc;
 	}
-	replay(&r, root, old, upto);
 	file_remove_tree(old, NULL);
 	*out = r;
 	return 0;

@@ -47,12 +47,14 @@ struct ruleset {
 	struct db_view *view;
 	struct shared_tables *tables;
 	struct head head;
+	uint64_t serial;		/* of who signed it */
 };
 
-/* A view of what the store holds now.  Takes over one reference of tables;
- * the store gains one of its own. */
+/* A view of what the store holds now, signed under the certificate of this
+ * serial.  Takes over one reference of tables; the store gains one of its
+ * own. */
 struct ruleset *ruleset_view(struct store *s, struct shared_tables *tables,
-    const struct head *head);
+    const struct head *head, uint64_t serial);
 struct shared_tables *ruleset_tables_ref(struct shared_tables *t);
 void ruleset_tables_unref(struct shared_tables **t);
 void ruleset_store_unref(struct store **s);

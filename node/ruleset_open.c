@@ -400,7 +400,7 @@ ruleset_open(struct ruleset **out, const char *dir,
 		diag_prefix(why, rc, "%s", dir);
 		ruleset_tables_unref(&o.tables);
 	} else
-		*out = ruleset_view(o.s, o.tables, &o.head);
+		*out = ruleset_view(o.s, o.tables, &o.head, o.cert.serial);
 	ruleset_store_unref(&o.s);
 	buf_fini(&o.b);
 	return rc;

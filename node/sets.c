@@ -5,12 +5,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/ruleset_delta.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
@@ -81,30 +82,46 @@ path_of(const char *dir, struct row row, char path[SETS_PATH_LEN])
 		    row.again);
 }
 
+static void
+log_refused(const char *path, int rc, const char *reason)
+{
+	log_error(rc == ERR_AUTH ? "ruleset.untrusted" : "ruleset.lost",
+	    F_S("set", path), F_S("reason", reason),
+	    F_S("next", "an older one, and fetched anew"));
+}
+
 /* Open it as it is, else with live/ made anew. */
 static int
-open_one(const char *path, const uint8_t *root, struct ruleset **out)
+open_one(const char *path, const struct ruleset_trust *trust, bool newest,
+    struct ruleset **out)
 {
 	struct diag reason = { "" };
-	int rc = ruleset_open(out, path, root, &reason);
+	int rc = ERR_CORRUPT;
 
-	if (rc == 0)
+	if (ruleset_is_half_rewound(path))
+		diag_set(&reason, rc, "going back was cut off");
+	else
+		rc = ruleset_open(out, path, trust->root, &reason);
+	if (rc == 0 && (newest || ruleset_is_trusted(*out, trust)))
 		return 0;
+	if (rc == 0) {
+		log_refused(path, ERR_AUTH, "who signed it was revoked");
+		ruleset_unref(out);
+		return ERR_AUTH;
+	}
 	log_error("ruleset.damaged", F_S("set", path),
 	    F_S("reason", reason.text),
 	    F_S("next", "made anew from its base"));
 	if (rc == ERR_NOENT || rc == ERR_BUSY)
 		return rc;
-	rc = ruleset_rewind(path, root, UINT64_MAX, out, &reason);
+	rc = ruleset_rewind(path, trust, UINT64_MAX, out, &reason);
 	if (rc < 0)
-		log_error("ruleset.lost", F_S("set", path),
-		    F_S("reason", reason.text),
-		    F_S("next", "an older one, and fetched anew"));
+		log_refused(path, rc, reason.text);
 	return rc;
 }
 
 int
-sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
+sets_open_newest(const char *dir, const struct ruleset_trust *trust,
     struct ruleset **out, struct diag *why)
 {
 	char path[SETS_PATH_LEN];
@@ -114,7 +131,7 @@ sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
 
 	for (i = 0; i < n && rc < 0; i++) {
 		path_of(dir, v[i], path);
-		rc = open_one(path, root, out);
+		rc = open_one(path, trust, i == 0, out);
 	}
 	free(v);
 	return rc == 0 ? 0 : diag_set(why, ERR_NOENT,
@@ -122,7 +139,7 @@ sets_open_newest(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
 }
 
 int
-sets_open_upto(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
+sets_open_upto(const char *dir, const struct ruleset_trust *trust,
     uint64_t upto, struct ruleset **out, struct diag *why)
 {
 	char path[SETS_PATH_LEN];
@@ -133,7 +150,9 @@ sets_open_upto(const char *dir, const uint8_t root[SIGN_PUBLIC_LEN],
 	for (i = 0; i < n && rc < 0; i++) {
 		path_of(dir, v[i], path);
 		if (v[i].version <= upto)
-			rc = ruleset_rewind(path, root, upto, out, why);
+			rc = ruleset_rewind(path, trust, upto, out, why);
+		if (rc == ERR_AUTH)
+			log_refused(path, rc, why->text);
 	}
 	free(v);
 	return rc == 0 ? 0 : diag_set(why, ERR_NOENT, "no policy set under "
@@ -248,17 +267,67 @@ sets_link_live(const char *path, struct diag *why)
 	return rc < 0 ? rc : file_sync_dir(path, why);
 }
 
+/* --- what is kept --------------------------------------------------------- */
+
+/* nftw() hands nothing on. */
+static _Thread_local uint64_t tree_sum;
+
+/* A table of base/ that live/ has too is one file: it counts in base/. */
+static int
+add_size(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)at;
+	if (type == FTW_F && (st->st_nlink == 1 ||
+	    strstr(path, "/base/") != NULL))
+		tree_sum += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
+static uint64_t
+bytes_of_set(const char *path)
+{
+	tree_sum = 0;
+	nftw(path, add_size, 16, FTW_PHYS);
+	return tree_sum;
+}
+
+/* When the set of this folder was made, which ended the one before. */
+static int64_t
+made_us(const char *path)
+{
+	char file[SETS_PATH_LEN + 8];
+	struct stat st;
+
+	snprintf(file, sizeof(file), "%s/filter", path);
+	return stat(file, &st) < 0 ? 0 : (int64_t)st.st_mtim.tv_sec *
+	    1000000 + st.st_mtim.tv_nsec / 1000;
+}
+
 void
-sets_prune(const char *dir, const char *in_use)
+sets_prune(const char *dir, const char *in_use, uint64_t good,
+    int64_t now_us)
 {
 	char path[SETS_PATH_LEN];
 	size_t n, i;
 	struct row *v = list(dir, &n);
+	bool has_good = false;
+	uint64_t more = 0;
+	int64_t ended = 0;		/* when the set at hand was replaced */
 
-	for (i = SETS_KEPT; i < n; i++) {
+	for (i = 0; i < n; i++) {
+		bool is_good = !has_good && v[i].version <= good;
+		int64_t made;
+
 		path_of(dir, v[i], path);
-		if (strcmp(path, in_use) != 0)
+		made = made_us(path);
+		has_good |= is_good;
+		if (i >= SETS_KEPT)
+			more += bytes_of_set(path);
+		if (i >= SETS_KEPT && !is_good && strcmp(path, in_use) != 0 &&
+		    (i >= SETS_KEPT_MAX || more > SETS_MORE_BYTES ||
+		    now_us - ended > SETS_KEPT_US))
 			file_remove_tree(path, NULL);
+		ended = made;
 	}
 	free(v);
 }

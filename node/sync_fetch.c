@@ -126,7 +126,8 @@ sync_end_build(struct sync *s)
 	    F_U("version", ruleset_head(s->newest)->version),
 	    F_U("records", ruleset_head(s->newest)->count));
 	sync_publish(s);
-	sets_prune(s->conf.dir, ruleset_dir(s->newest));
+	sets_prune(s->conf.dir, ruleset_dir(s->newest),
+	    sentry_good(s->conf.sentry), clock_wall_us());
 	sync_go(s);
 }
 

@@ -18,6 +18,7 @@
 
 #include "node/fetch.h"
 #include "node/ruleset_build.h"
+#include "node/ruleset_delta.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
@@ -197,6 +198,16 @@ fixture_build(struct fixture *x, const char *path, struct diag *why)
 		rc = ruleset_build_finish(b, x->head.count, &f, why);
 	ruleset_build_free(&b);
 	return rc;
+}
+
+/* Whom a node trusts that knows the fixture's root and of no revocation. */
+static inline const struct ruleset_trust *
+fixture_trust(const struct fixture *x)
+{
+	static struct ruleset_trust trust;
+
+	trust.root = x->id->root;
+	return &trust;
 }
 
 static inline int

@@ -149,7 +149,7 @@ check_taken(struct lab *l)
 	if (ruleset_scrub(l->r, go_on, NULL, &why) < 0)
 		fail_msg("%s", why.text);
 	ruleset_unref(&l->r);
-	if (ruleset_rewind(l->path, l->x->id->root, l->head.version, &l->r,
+	if (ruleset_rewind(l->path, fixture_trust(l->x), l->head.version, &l->r,
 	    &why) < 0)
 		fail_msg("%s", why.text);
 }

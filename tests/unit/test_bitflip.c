@@ -269,7 +269,7 @@ flipped_bit_of_a_set_never_gives_a_wrong_answer(void **state)
 		put_back(&b->shelf, b->dir);
 		if (at_rest)
 			file = flip(&b->shelf);
-		if (sets_open_newest(b->x->dir, b->x->id->root, &r,
+		if (sets_open_newest(b->x->dir, fixture_trust(b->x), &r,
 		    NULL) < 0) {
 			b->none++;
 			continue;

@@ -210,7 +210,7 @@ rewind_to_9(struct plan *p)
 	struct ruleset *r = NULL;
 	struct diag why;
 
-	if (ruleset_rewind(p->path, p->x->id->root, 9, &r, &why) < 0 ||
+	if (ruleset_rewind(p->path, fixture_trust(p->x), 9, &r, &why) < 0 ||
 	    ruleset_head(r)->version != 9)
 		return false;
 	ruleset_unref(&r);

@@ -235,7 +235,8 @@ fetch_installs_and_next_version_asks_for_what_changed(void **state)
 	assert_int_equal(fetch_all(x, &r, &asked, NULL), 0);
 	assert_int_equal(asked, 0);
 	ruleset_unref(&r);
-	assert_int_equal(sets_open_newest(x->dir, x->id->root, &r, NULL), 0);
+	assert_int_equal(sets_open_newest(x->dir, fixture_trust(x), &r,
+	    NULL), 0);
 	assert_int_equal(ruleset_head(r)->version, 8);
 	ruleset_unref(&r);
 }
@@ -292,7 +293,7 @@ newest_damaged_set_gives_way_to_an_older_one(void **state)
 		fixture_publish(x, v);
 		assert_int_equal(fetch_all(x, &r, &asked, NULL), 0);
 		ruleset_unref(&r);
-		sets_prune(x->dir, "");
+		sets_prune(x->dir, "", 0, clock_wall_us() + 2 * SETS_KEPT_US);
 	}
 	path_of(x, "sets/2", path);
 	assert_int_not_equal(access(path, F_OK), 0);
@@ -302,7 +303,8 @@ newest_damaged_set_gives_way_to_an_older_one(void **state)
 	size = largest_file(path, file);
 	for (at = 0; at < size; at += 3)
 		flip(file, at);
-	assert_int_equal(sets_open_newest(x->dir, x->id->root, &r, NULL), 0);
+	assert_int_equal(sets_open_newest(x->dir, fixture_trust(x), &r,
+	    NULL), 0);
 	assert_int_equal(ruleset_head(r)->version, 4);
 	ruleset_unref(&r);
 }

@@ -242,7 +242,7 @@ rewound_set_is_at_each_version_it_had(void **state)
 		struct diag why = { "" };
 
 		ruleset_unref(&s.r);
-		if (ruleset_rewind(s.path, x->id->root, rows[i].upto, &s.r,
+		if (ruleset_rewind(s.path, fixture_trust(x), rows[i].upto, &s.r,
 		    &why) < 0)
 			fail_msg("%s", why.text);
 		assert_int_equal(ruleset_head(s.r)->version, rows[i].at);
@@ -250,8 +250,8 @@ rewound_set_is_at_each_version_it_had(void **state)
 		    want[rows[i].at].digest, DIGEST_LEN);
 	}
 	ruleset_unref(&s.r);
-	assert_int_equal(ruleset_rewind(s.path, x->id->root, 6, &s.r, NULL),
-	    ERR_NOENT);
+	assert_int_equal(ruleset_rewind(s.path, fixture_trust(x), 6, &s.r,
+	    NULL), ERR_NOENT);
 }
 
 /* A sum over all files in a folder; 0: none. */
@@ -314,14 +314,15 @@ set_goes_on_in_the_folder_of_its_base(void **state)
 	assert_int_equal(ruleset_open(&s.r, path, x->id->root, NULL), 0);
 	go_three(&s);
 	ruleset_unref(&s.r);
-	assert_int_equal(sets_open_newest(x->dir, x->id->root, &r, NULL), 0);
+	assert_int_equal(sets_open_newest(x->dir, fixture_trust(x), &r,
+	    NULL), 0);
 	assert_int_equal(ruleset_head(r)->version, 11);
 	ruleset_unref(&r);
-	if (sets_open_upto(x->dir, x->id->root, 10, &r, &why) < 0)
+	if (sets_open_upto(x->dir, fixture_trust(x), 10, &r, &why) < 0)
 		fail_msg("%s", why.text);
 	assert_int_equal(ruleset_head(r)->version, 10);
 	ruleset_unref(&r);
-	assert_int_equal(sets_open_upto(x->dir, x->id->root, 3, &r, NULL),
+	assert_int_equal(sets_open_upto(x->dir, fixture_trust(x), 3, &r, NULL),
 	    ERR_NOENT);
 }
 

@@ -62,6 +62,24 @@ read_all(int fd, uint64_t len, uint8_t **data)
 	return at;
 }
 
+/* The count goes to its page before what it counts goes: a process that dies
+ * between counts the same once more, and never not at all.  What the page does
+ * not take the writer tries again. */
+static void
+count_lost(struct spool *s, uint64_t n)
+{
+	int rc;
+
+	s->lost += n;
+	if (n == 0)
+		return;
+	if ((rc = spool_lost_put(&s->page, s->key, s->lost)) < 0)
+		log_error("spool.failed", F_S("doing", "count of lost events"),
+		    F_S("reason", err_text(rc)), F_S("dir", s->dir));
+	else
+		s->lost_saved = s->lost;
+}
+
 /* Cut the segment where it stops making sense, and count. */
 static int
 cut(struct spool *s, struct segment *g, const uint8_t *p, uint64_t n,
@@ -71,7 +89,7 @@ cut(struct spool *s, struct segment *g, const uint8_t *p, uint64_t n,
 
 	log_warning("spool.cut", F_S("segment", path), F_U("kept", g->size),
 	    F_U("dropped_bytes", n - g->size), F_U("events_lost", lost));
-	s->lost += lost;
+	count_lost(s, lost);
 	s->next_seq += LEAP;
 	return ftruncate(fd, (off_t)g->size) < 0 || fsync(fd) < 0 ?
 	    diag_set(why, ERR_IO, "%s: cannot cut: %s", path,

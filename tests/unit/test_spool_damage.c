@@ -4,6 +4,10 @@
  */
 #include "tests/unit/spool_fixture.h"
 
+#include <sys/syscall.h>
+
+#include "node/spool_lost.h"
+
 /* A kill in the middle of a write leaves any prefix of the last record. */
 static void
 tail_torn_at_every_offset_loses_that_record_alone(void **state)
@@ -142,6 +146,50 @@ newest_size(const struct place *p)
 	return st.st_size;
 }
 
+/* What the page says at the moment of the next cut; UINT64_MAX: no cut. */
+static const struct place *watched;
+static uint64_t lost_at_cut = UINT64_MAX;
+
+/* libc's, but it looks at the page first. */
+int
+ftruncate(int fd, off_t len)
+{
+	struct spool_lost page = { .fd = -1 };
+	uint8_t key[SPOOL_KEY_LEN];
+	char path[300];
+	struct buf id;
+
+	if (watched != NULL) {
+		snprintf(path, sizeof(path), "%s/id", watched->dir);
+		buf_init(&id, 64);
+		assert_int_equal(file_read(path, 64, &id, NULL), 0);
+		spool_file_key((const uint8_t *)id.data, key);
+		buf_fini(&id);
+		assert_int_equal(spool_lost_open(&page, watched->dir, key,
+		    &lost_at_cut, NULL), 0);
+		spool_lost_close(&page);
+	}
+	return (int)syscall(SYS_ftruncate, fd, len);
+}
+
+static void
+lost_events_are_counted_on_the_disk_before_the_cut(void **state)
+{
+	struct place *p = *state;
+	off_t at = 3 * (SPOOL_HEAD_LEN + strlen("event-0")) - 1;
+
+	p->conf.segment_bytes = 1 << 20;
+	put_and_die(p, 5);
+	overwrite(p, at, "#", 1);
+	watched = p;
+	reopen(p);
+	watched = NULL;
+	assert_int_equal(lost_at_cut, 3);
+	assert_int_equal(spool_lost(p->spool), 3);
+	reopen(p);
+	assert_int_equal(spool_lost(p->spool), 3);
+}
+
 static void
 zeros_behind_a_kill_are_no_damage(void **state)
 {
@@ -224,6 +272,7 @@ main(void)
 		T(tail_torn_at_every_offset_loses_that_record_alone),
 		T(byte_flipped_anywhere_is_never_delivered),
 		T(damage_before_whole_events_counts_them_as_lost),
+		T(lost_events_are_counted_on_the_disk_before_the_cut),
 		T(zeros_behind_a_kill_are_no_damage),
 		T(group_torn_over_zeros_is_cut_alone),
 		T(zeros_before_whole_events_count_what_they_took),

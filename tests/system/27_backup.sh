@@ -39,7 +39,10 @@ stop "$controller_pid"
 mv "$dir/controller" "$dir/lost"
 expect restore_of_nothing_is_not_0 1 "$postern" restore "$dir/none" \
     --dir "$dir/controller"
-expect restore_is_0 0 "$postern" restore "$dir/saved" --dir "$dir/controller"
+# as one file and back, on its way to another machine
+mkdir -m 700 "$dir/copy"
+tar -C "$dir/saved" -cf - . | tar -C "$dir/copy" -xpf -
+expect restore_is_0 0 "$postern" restore "$dir/copy" --dir "$dir/controller"
 expect restore_over_a_store_is_not_0 1 "$postern" restore "$dir/saved" \
     --dir "$dir/controller"
 start_controller || die "no controller again" "$dir/controller.log"

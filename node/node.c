@@ -129,7 +129,7 @@ on_wake(uv_async_t *a)
 	done = spool_done(n->spool);
 	front_release(n->policy, done);
 	front_release(n->milter, done);
-	sync_wake(n->sync);
+	sync_on_events(n->sync);
 }
 
 static void

@@ -96,6 +96,16 @@ connect_both(struct sync *s, struct diag *why)
 	return sock_connect(&s->events, s->ctx, &c, why);
 }
 
+/* Milliseconds until something is due. */
+static int
+until_next(const struct sync *s, uint64_t now)
+{
+	uint64_t next = uplink_next_ms(s->uplink);
+
+	return next > now && next - now < TICK_MS ? (int)(next - now) :
+	    TICK_MS;
+}
+
 static void
 serve(struct sync *s)
 {
@@ -109,7 +119,7 @@ serve(struct sync *s)
 	sync_send_hello(s);
 	s->hello_ms = s->head_ms;
 	while (!s->stop) {
-		sock_poll(p, 3, TICK_MS);
+		sock_poll(p, 3, until_next(s, clock_mono_ms()));
 		if (p[2].ready && read(s->wake_fd, &n, sizeof(n)) < 0)
 			log_debug("sync.wake", F_S("reason", "no event"));
 		receive(s, &m);
@@ -143,6 +153,13 @@ sync_wake(struct sync *s)
 
 	if (write(s->wake_fd, &one, sizeof(one)) < 0)
 		log_debug("sync.wake", F_S("reason", "full"));
+}
+
+void
+sync_on_events(struct sync *s)
+{
+	if (uplink_was_idle(s->uplink))
+		sync_wake(s);
 }
 
 static void

@@ -39,8 +39,9 @@ int sync_start(struct sync **out, const struct sync_conf *conf,
 /* Waits for a set being built. */
 void sync_stop(struct sync **s);
 
-/* Events wait in the spool.  From any thread. */
-void sync_wake(struct sync *s);
+/* Events became durable in the spool.  From any thread; cheap while they have
+ * to wait for others. */
+void sync_on_events(struct sync *s);
 /* This head is enforced now.  From any thread. */
 void sync_enforced(struct sync *s, const struct head *h);
 

@@ -83,6 +83,8 @@ struct sync {
 	char nack_detail[200];
 };
 
+/* sync.c: let the sync thread look.  From any thread. */
+void sync_wake(struct sync *s);
 /* What is said to the controller, and the steps of taking a version; all
  * belong to the sync thread.  sync_steps.c: */
 struct head sync_head_enforced(struct sync *s);

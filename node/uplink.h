@@ -5,6 +5,7 @@
 #ifndef NODE_UPLINK_H
 #define NODE_UPLINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "node/spool.h"
@@ -18,6 +19,13 @@ void uplink_free(struct uplink **u);
 
 /* Send, or send again, when it is time.  Does not block. */
 void uplink_step(struct uplink *u, struct sock *s, uint64_t now_ms);
+
+/* When the next step may have something to do; past: with new events. */
+uint64_t uplink_next_ms(const struct uplink *u);
+
+/* From any thread, after an event became durable: true once when the last step
+ * had nothing to send, so that somebody has to call the next. */
+bool uplink_was_idle(struct uplink *u);
 
 /* A frame came from the events socket. */
 void uplink_on_frame(struct uplink *u, const void *data, size_t len);

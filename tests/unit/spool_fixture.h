@@ -113,7 +113,7 @@ text_of(size_t i)
 }
 
 /* Read and acknowledge everything; how many there were, the last in *last. */
-static int
+static inline int
 drain(struct spool *s, char last[64])
 {
 	int n = 0;
@@ -126,7 +126,7 @@ drain(struct spool *s, char last[64])
 	return n;
 }
 
-static int
+static inline int
 segments(const struct place *p, char newest[512])
 {
 	DIR *d = opendir(p->dir);

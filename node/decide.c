@@ -23,6 +23,7 @@ decide_new(const struct decide_conf *conf, struct metrics *m)
 	d->conf = *conf;
 	d->m = m;
 	d->stages = stages_new();
+	randombytes_buf(d->key, sizeof(d->key));
 	settings_default(&d->defaults);
 	facts_init(&d->facts);
 	buf_init(&d->scratch, 4 * RECORD_VALUE_MAX);
@@ -266,7 +267,7 @@ static void
 put_policy(char out[MODEL_ID_MAX + 1], const struct policy *p)
 {
 	if (p != NULL)
-		snprintf(out, MODEL_ID_MAX + 1, "%s", p->id);
+		memcpy(out, p->id, strnlen(p->id, MODEL_ID_MAX));
 }
 
 /* How a fault inside is answered, without an event or with. */
@@ -389,7 +390,7 @@ decide_shed(struct decider *d, struct answer *out)
 	if (d->conf.on_error == FALLBACK_DUNNO ||
 	    d->conf.enforcement == NODE_OBSERVE)
 		return;
-	reply_id_new(id);
+	decide_id(d, id);
 	reply_make(&d->defaults, ENFORCE, &v, id, &out->reply);
 }
 
@@ -403,7 +404,7 @@ decide_refused_by_mta(struct decider *d, struct ruleset *r,
 	make_envelope(d, q);
 	stages_settle(d->stages, &d->env);
 	memset(e, 0, sizeof(*e));
-	reply_id_new(e->id);
+	decide_id(d, e->id);
 	decide_describe(d, r, q);
 	e->verdict = code >= 400 && code < 500 ? VERDICT_DEFER :
 	    VERDICT_REJECT;

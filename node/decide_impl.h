@@ -4,14 +4,17 @@
 #ifndef NODE_DECIDE_IMPL_H
 #define NODE_DECIDE_IMPL_H
 
+#include <sodium.h>
+
 #include "node/decide.h"
 #include "proto/policy/reply.h"
 
 #define DECIDE_RECENT 4096	/* a power of two */
+#define DECIDE_HASH_LEN crypto_shorthash_siphashx24_BYTES
 
 /* A refusal given lately, found again by instance, sender and recipient. */
 struct decide_recent {
-	uint8_t hash[16];
+	uint8_t hash[DECIDE_HASH_LEN];
 	uint64_t at_ms;			/* 0: empty */
 	enum reason reason;
 	char id[REPLY_ID_LEN + 1];
@@ -30,11 +33,18 @@ struct decider {
 	char host[ADDR_DOMAIN_MAX + 1];
 	struct event event;
 	struct decide_recent recent[DECIDE_RECENT];
+	uint8_t key[crypto_shorthash_siphashx24_KEYBYTES];	/* of them */
+	/* Bytes for ids, drawn for many at once: it is a system call. */
+	uint8_t random[64 * REPLY_ID_RANDOM];
+	size_t random_left;
 	uint64_t complained_ms;
 };
 
 /* v as text of at most cap - 1 bytes of valid UTF-8 without controls. */
 void decide_put_value(char *out, size_t cap, const struct value *v);
+
+/* A new id. */
+void decide_id(struct decider *d, char out[REPLY_ID_LEN + 1]);
 
 /*
  * Find or take the slot of this question; true when it was asked before with

@@ -5,7 +5,6 @@
 #include "proto/policy/reply.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/err.h"
@@ -100,31 +99,45 @@ text_for(const struct settings *s, const struct verdict *v)
 	return catalogue[v->reason].text;
 }
 
+/* Append so much of text as fits below end; where it ends. */
+static char *
+append(char *at, const char *end, const char *text, size_t len)
+{
+	if (len > (size_t)(end - at))
+		len = (size_t)(end - at);
+	memcpy(at, text, len);
+	return at + len;
+}
+
 void
 reply_make(const struct settings *s, enum enforcement e,
     const struct verdict *v, const char *id, struct reply *out)
 {
 	const struct reply_info *info = &catalogue[v->reason];
 	const char *text = text_for(s, v), *mark = strstr(text, "{id}");
-	int n;
+	char *at = out->text, *end = out->text + sizeof(out->text) - 1;
+	size_t enhanced = strlen(info->enhanced), help = strlen(s->reply_help);
 
 	memset(out, 0, sizeof(*out));
 	out->code = info->code;
-	snprintf(out->enhanced, sizeof(out->enhanced), "%s", info->enhanced);
+	memcpy(out->enhanced, info->enhanced, enhanced);
 	out->continues = v->kind == VERDICT_ACCEPT || e == ENFORCE_OBSERVE;
 	if (e == ENFORCE_SOFT && out->code >= 500) {
 		out->code = 450;
 		out->enhanced[0] = '4';
 	}
-	n = mark == NULL ? snprintf(out->text, sizeof(out->text), "%s", text) :
-	    snprintf(out->text, sizeof(out->text), "%.*s%s%s",
-	    (int)(mark - text), text, id, mark + 4);
+	if (mark != NULL) {
+		at = append(at, end, text, (size_t)(mark - text));
+		at = append(at, end, id, strlen(id));
+		text = mark + 4;
+	}
+	at = append(at, end, text, strlen(text));
 	/* The line is code, enhanced code, text and URL: 200 octets. */
-	if (s->reply_help[0] != '\0' && v->kind != VERDICT_ACCEPT &&
-	    4 + strlen(out->enhanced) + 1 + (size_t)n + 1 +
-	    strlen(s->reply_help) <= REPLY_TEXT_MAX)
-		snprintf(out->text + n, sizeof(out->text) - (size_t)n,
-		    " %s", s->reply_help);
+	if (help > 0 && v->kind != VERDICT_ACCEPT && 4 + enhanced + 1 +
+	    (size_t)(at - out->text) + 1 + help <= REPLY_TEXT_MAX) {
+		at = append(at, end, " ", 1);
+		append(at, end, s->reply_help, help);
+	}
 }
 
 /* Multiply by x in GF(32) modulo x^5 + x^2 + 1. */
@@ -142,32 +155,34 @@ times_x(int v)
 static int
 check_value(const int *digit)
 {
-	int sum = 0, i, k;
+	int sum = 0, i;
 
-	for (i = 0; i < REPLY_ID_LEN - 1; i++) {
-		int v = digit[i];
-
-		for (k = 0; k <= i; k++)
-			v = times_x(v);
-		sum ^= v;
-	}
+	for (i = REPLY_ID_LEN - 2; i >= 0; i--)
+		sum = times_x(sum ^ digit[i]);
 	return sum;
 }
 
 void
-reply_id_new(char out[REPLY_ID_LEN + 1])
+reply_id_of(const uint8_t random[REPLY_ID_RANDOM], char out[REPLY_ID_LEN + 1])
 {
-	uint8_t random[REPLY_ID_LEN - 1];
 	int digit[REPLY_ID_LEN], i;
 
-	/* one system call for all; 32 divides 256, so none is favoured */
-	randombytes_buf(random, sizeof(random));
+	/* 32 divides 256, so none is favoured */
 	for (i = 0; i < REPLY_ID_LEN - 1; i++)
 		digit[i] = random[i] % 32;
 	digit[REPLY_ID_LEN - 1] = check_value(digit);
 	for (i = 0; i < REPLY_ID_LEN; i++)
 		out[i] = alphabet[digit[i]];
 	out[REPLY_ID_LEN] = '\0';
+}
+
+void
+reply_id_new(char out[REPLY_ID_LEN + 1])
+{
+	uint8_t random[REPLY_ID_RANDOM];
+
+	randombytes_buf(random, sizeof(random));
+	reply_id_of(random, out);
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "proto/policy/decide.h"
 
 #define REPLY_ID_LEN 10		/* Crockford base32, the last a check */
+#define REPLY_ID_RANDOM 9	/* bytes of chance in it */
 #define REPLY_TEXT_MAX 200	/* octets of a whole line, help URL included */
 
 struct reply {
@@ -43,8 +44,11 @@ int reason_parse(const char *name, enum reason *out);
 void reply_make(const struct settings *s, enum enforcement e,
     const struct verdict *v, const char *id, struct reply *out);
 
-/* Nine random characters and their check character. */
+/* Nine random characters and their check character, of fresh bytes or of
+ * those that the caller drew. */
 void reply_id_new(char out[REPLY_ID_LEN + 1]);
+void reply_id_of(const uint8_t random[REPLY_ID_RANDOM],
+    char out[REPLY_ID_LEN + 1]);
 /* Upper case, I L O as 1 1 0, "-" and space dropped; false when the check
  * character is wrong.  out may be text. */
 bool reply_id_parse(const char *text, char out[REPLY_ID_LEN + 1]);

@@ -52,6 +52,67 @@ event_comes_back_whole(void **state)
 	buf_fini(&b);
 }
 
+/* The same by the library. */
+static void
+pack(const struct event *e, struct buf *out)
+{
+	Postern__Event m = POSTERN__EVENT__INIT;
+
+#define TEXT(f) m.f = pb_text(e->f)
+	TEXT(id); TEXT(reply_enhanced); TEXT(reply_text); TEXT(policy);
+	TEXT(would_policy); TEXT(entry); TEXT(sender); TEXT(recipient);
+	TEXT(primary); TEXT(header_from); TEXT(client_ip); TEXT(client_name);
+	TEXT(helo); TEXT(sasl_user); TEXT(instance); TEXT(queue_id);
+	TEXT(origin);
+#undef TEXT
+#define NUMBER(f) m.f = e->f
+	NUMBER(time_us); NUMBER(version); NUMBER(verdict);
+	NUMBER(enforcement); NUMBER(reason); NUMBER(level);
+	NUMBER(has_would); NUMBER(would); NUMBER(reply_code);
+	NUMBER(repeats); NUMBER(after_acceptance);
+#undef NUMBER
+	pb_pack(&m, out);
+}
+
+static void
+event_is_encoded_as_the_library_packs_it(void **state)
+{
+	static const char *const helo[] = { "", "x", "1234567", "12345678",
+	    "123456789", "\xc3\xa9", "1234567\xc3\xa9" };
+	struct event e[5] = { some_event(), some_event(), some_event(),
+	    some_event(), { .repeats = 1 } };
+	struct buf want, got;
+	size_t i, k;
+
+	(void)state;
+	buf_init(&want, 0);
+	buf_init(&got, 0);
+	e[1].version = UINT64_MAX;
+	e[1].time_us = INT64_MAX;
+	e[1].repeats = UINT32_MAX;
+	e[1].after_acceptance = true;
+	e[2].time_us = 127;
+	e[2].version = 128;
+	e[2].repeats = 16384;
+	memset(e[3].helo, 'h', sizeof(e[3].helo) - 1);
+	memset(e[3].recipient, 'r', 127);
+	memset(e[3].sender, 's', 128);
+	for (i = 0; i < N(e); i++) {
+		for (k = 0; k < N(helo); k++) {
+			if (i != 3)
+				strcpy(e[i].helo, helo[k]);
+			buf_reset(&want);
+			buf_reset(&got);
+			pack(&e[i], &want);
+			event_encode(&e[i], &got);
+			assert_int_equal(got.len, want.len);
+			assert_memory_equal(got.data, want.data, want.len);
+		}
+	}
+	buf_fini(&want);
+	buf_fini(&got);
+}
+
 static void
 event_with_every_text_full_fits_its_limit(void **state)
 {
@@ -194,6 +255,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(event_comes_back_whole),
+		cmocka_unit_test(event_is_encoded_as_the_library_packs_it),
 		cmocka_unit_test(event_with_every_text_full_fits_its_limit),
 		cmocka_unit_test(
 		    event_with_bytes_that_are_no_text_is_made_fit),

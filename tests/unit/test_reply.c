@@ -96,6 +96,27 @@ help_url_stands_behind_what_has_room_for_it(void **state)
 	assert_string_equal(r.text, "Accepted");
 }
 
+/* Ids that were given out before must stay readable. */
+static void
+id_of_given_bytes_is_always_the_same(void **state)
+{
+	static const struct { uint8_t in[REPLY_ID_RANDOM]; const char *want; }
+	    t[] = {
+		{ { 0 }, "0000000000" },
+		{ { 5, 8, 27, 14, 24, 20, 5, 0, 13 }, "58VERM50D4" },
+		{ { 32 + 5, 40, 59, 46, 56, 52, 37, 32, 255 - 18 },
+		    "58VERM50D4" },
+	};
+	char id[REPLY_ID_LEN + 1];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		reply_id_of(t[i].in, id);
+		assert_string_equal(id, t[i].want);
+	}
+}
+
 static void
 id_is_read_as_a_person_says_it(void **state)
 {
@@ -135,6 +156,7 @@ main(void)
 		    reason_names_are_read_back_and_others_refused),
 		cmocka_unit_test(reply_says_what_detail_and_enforcement_allow),
 		cmocka_unit_test(help_url_stands_behind_what_has_room_for_it),
+		cmocka_unit_test(id_of_given_bytes_is_always_the_same),
 		cmocka_unit_test(id_is_read_as_a_person_says_it),
 	};
 

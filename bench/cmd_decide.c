@@ -17,12 +17,15 @@
 
 struct decide_bench {
 	struct cmd_common common;
-	int mix;
+	int mix, only;
 	int64_t threads, rounds, decisions;
 };
 
 static const char *const mixes[] = { "all", "miss", "known", "hit", "mixed",
     NULL };
+
+static const char *const only_names[] = { "all", "node", "naive", "exact",
+    "whole", "probes", "get", NULL };
 
 #define AT(m) offsetof(struct decide_bench, m)
 static const struct conf_option options[] = {
@@ -30,6 +33,9 @@ static const struct conf_option options[] = {
 	{ .name = "mix", .type = CONF_ENUM, .offset = AT(mix), .def = "all",
 	    .choices = mixes, .help = "miss: no record; known: the recipient "
 	    "alone; hit: a blocked sender's domain; mixed: 10 % hits" },
+	{ .name = "only", .type = CONF_ENUM, .offset = AT(only),
+	    .def = "all", .choices = only_names,
+	    .help = "one way alone, as for a profile" },
 	{ .name = "threads", .type = CONF_INT, .min = 1, .max = THREADS_MAX,
 	    .offset = AT(threads), .def = "1", .help = "at once" },
 	{ .name = "rounds", .type = CONF_INT, .min = 1, .max = SAMPLES_MAX,
@@ -92,14 +98,25 @@ report_mix(struct report *r, enum mix mix, size_t threads,
 	int w;
 
 	for (w = 0; w < WAYS; w++) {
-		json_t *row = json_pack("{s:s, s:I, s:s}", "mix",
+		json_t *row;
+
+		if (ns[w].n == 0)
+			continue;
+		row = json_pack("{s:s, s:I, s:s}", "mix",
 		    mix_names[mix], "threads", (json_int_t)threads, "way",
 		    way_name((enum way)w));
-
 		json_object_set_new(row, "ns", report_spread(&ns[w]));
-		json_object_set_new(row, "x node", report_spread(&ratio[w]));
+		if (ratio[w].n > 0)
+			json_object_set_new(row, "x node",
+			    report_spread(&ratio[w]));
 		report_row(r, "decision", row);
 	}
+}
+
+static bool
+is_asked(const struct decide_bench *c, int way)
+{
+	return c->only == 0 || c->only == way + 1;
 }
 
 static void
@@ -115,13 +132,16 @@ run_mix(const struct decide_bench *c, struct job *job, size_t threads,
 	memset(ratio, 0, sizeof(ratio));
 	for (round = 0; round <= c->rounds; round++) {
 		for (w = 0; w < WAYS; w++)
-			v[w] = run_threads(job, threads, (enum way)w, mix,
+			v[w] = !is_asked(c, w) ? 0 : run_threads(job, threads, (enum way)w, mix,
 			    (size_t)c->decisions);
 		if (round == 0)
 			continue;	/* warms up */
 		for (w = 0; w < WAYS; w++) {
+			if (!is_asked(c, w))
+				continue;
 			samples_add(&ns[w], v[w]);
-			samples_add(&ratio[w], v[w] / v[WAY_NODE]);
+			if (v[WAY_NODE] > 0)
+				samples_add(&ratio[w], v[w] / v[WAY_NODE]);
 		}
 	}
 	report_mix(r, mix, threads, ns, ratio);

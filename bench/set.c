@@ -144,8 +144,10 @@ set_sender(const struct set *s, uint64_t n, bool hit,
 		    (unsigned long long)n, (first + (uint32_t)(h %
 		    (s->entries - first - 1))) & ~1u);
 	else
-		snprintf(out, SET_ADDRESS_MAX, "new.%010llx@m%06x.example",
-		    (unsigned long long)n, (uint32_t)h & 0xffffff);
+		/* anywhere among the entries that there are */
+		snprintf(out, SET_ADDRESS_MAX, "e%06x.%010llx@e%06x.test",
+		    (uint32_t)(h >> 32) % s->entries, (unsigned long long)n,
+		    (uint32_t)h % s->entries);
 }
 
 void
@@ -157,8 +159,9 @@ set_recipient(const struct set *s, uint64_t n, bool in_directory,
 	if (in_directory)
 		put_directory(s, (uint32_t)(h % s->directory), out);
 	else
-		snprintf(out, SET_ADDRESS_MAX, "%s.%06x@d%05u.acme.example",
-		    name_of(h), (uint32_t)(h >> 40),
+		snprintf(out, SET_ADDRESS_MAX,
+		    "%06x.new.%s@d%05u.acme.example", (uint32_t)(h >> 40) %
+		    s->directory, name_of(h),
 		    (uint32_t)((h >> 8) % s->domains));
 }
 

@@ -208,7 +208,8 @@ decide_by(struct worker *w, enum way way, struct case_ *c)
 
 	facts_reset(&w->facts);
 	w->want.n = 0;
-	want_first(t, &c->env, &w->want);
+	want_first(t, &c->env, &w->want, way == WAY_NODE ? ruleset_ahead :
+	    NULL, w->p->ruleset);
 	fetch(w, way, 0);
 	first = w->want.n;
 	want_second(t, &c->env, &w->facts, &w->want);
@@ -245,12 +246,12 @@ static void
 probe(struct worker *w, const uint8_t (*key)[128], const size_t *len,
     size_t n)
 {
-	uint64_t hash[DECIDE_KEYS_MAX];
+	struct record_hash hash[16];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		hash[i] = filter_hash(w->p->filter, key[i], len[i]);
-		filter_prefetch(w->p->filter, hash[i]);
+		filter_prefetch(w->p->filter, hash[i].near);
 	}
 	for (i = 0; i < n; i++)
 		w->probed += filter_has(w->p->filter, hash[i]);

@@ -224,7 +224,8 @@ gather(struct decider *d, struct ruleset *r)
 
 	facts_reset(&d->facts);
 	d->want.n = 0;
-	if ((rc = want_first(t, &d->env, &d->want)) < 0)
+	if ((rc = want_first(t, &d->env, &d->want, ruleset_ahead,
+	    r)) < 0)
 		return rc;
 	ruleset_fetch(r, &d->want, 0, &d->facts, &d->scratch);
 	first = d->want.n;

@@ -1,15 +1,13 @@
 /*
  * filter.c - a block of 32 bytes per key, eight bits in it.
  *
- * The hash is NH of UMAC (RFC 4418) over 64-bit words, whose chance of equal
- * sums does not depend on what a sender chooses as long as the words added
- * are secret, then mixed with the length.  Its high half chooses the block,
- * its low half, times eight odd numbers, one bit in each eighth.
+ * The high half of `near` chooses the block, 48 bits of `own` the bits: two
+ * in each quarter.
  *
  * A saved filter is the memory as it is, in this machine's byte order, for
  * it never leaves its folder:
  *
- *	8 "PFILTER2", 32 name, 16 unused, u64 blocks, u64 keys, 56 zeros,
+ *	8 "PFILTER3", 32 name, 16 unused, u64 blocks, u64 keys, 56 zeros,
  *	32 bytes a block, 32 BLAKE2b-256 of all before, keyed by the secret
  */
 #include "node/filter.h"
@@ -32,9 +30,8 @@
 #define SUM_LEN 32
 #define HUGE_PAGE ((size_t)2 << 20)
 #define BLOCKS_MAX ((uint64_t)1 << 28)		/* 8 GiB */
-#define NH_WORDS (FILTER_KEY_MAX / sizeof(uint64_t))
 
-static const char magic[8] = "PFILTER2";
+static const char magic[8] = "PFILTER3";
 
 struct head {
 	char magic[8];
@@ -47,7 +44,7 @@ struct filter {
 	uint64_t blocks;
 	uint64_t keys, made_for;
 	uint8_t secret[FILTER_SECRET_LEN];
-	uint64_t nh[NH_WORDS + 2];	/* two more: for the end of the sum */
+	struct hash_key hash;
 	uint8_t *mem;			/* head, blocks, sum */
 	size_t mem_len;
 	_Atomic uint64_t *bits;
@@ -56,8 +53,6 @@ struct filter {
 static struct filter *
 make(uint64_t blocks, const uint8_t secret[FILTER_SECRET_LEN])
 {
-	static const uint8_t nonce[crypto_stream_chacha20_NONCEBYTES] = "nh";
-	uint8_t seed[crypto_stream_chacha20_KEYBYTES];
 	struct filter *f = xcalloc(1, sizeof(*f));
 	size_t whole;
 
@@ -65,9 +60,7 @@ make(uint64_t blocks, const uint8_t secret[FILTER_SECRET_LEN])
 	f->made_for = blocks * BLOCK_LEN * 8 / BITS_A_KEY;
 	f->mem_len = HEAD_LEN + blocks * BLOCK_LEN + SUM_LEN;
 	memcpy(f->secret, secret, FILTER_SECRET_LEN);
-	crypto_generichash(seed, sizeof(seed), secret, FILTER_SECRET_LEN,
-	    NULL, 0);
-	crypto_stream_chacha20((uint8_t *)f->nh, sizeof(f->nh), nonce, seed);
+	hash_key_init(&f->hash, secret);
 	whole = (f->mem_len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 	f->mem = aligned_alloc(HUGE_PAGE, whole);
 	if (f->mem == NULL) {
@@ -102,113 +95,59 @@ filter_free(struct filter **f)
 	*f = NULL;
 }
 
-static uint64_t
-mix(uint64_t x)
-{
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93u;
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93u;
-	return x ^ x >> 32;
-}
-
-static inline uint64_t
-load_64(const uint8_t *p)
-{
-	uint64_t w;
-
-	memcpy(&w, p, sizeof(w));
-	return w;
-}
-
-/* Fewer than 8 bytes as a number of their own for each length. */
-static uint64_t
-load_short(const uint8_t *p, size_t len)
-{
-	uint64_t w = 0;
-
-	while (len-- > 0)
-		w = w << 8 | p[len];
-	return w;
-}
-
-/* The end of a key may be read as words that overlap those before: for one
- * length, which is mixed in, each byte still has a place. */
-uint64_t
+struct record_hash
 filter_hash(const struct filter *f, const void *key, size_t len)
 {
-	const uint8_t *p = key;
-	const uint64_t *k = f->nh;
-	unsigned __int128 sum = 0;
-	uint64_t a, b;
-	size_t left = len > FILTER_KEY_MAX ? FILTER_KEY_MAX : len;
+	return record_hash_key(&f->hash, key, len);
+}
 
-	for (; left >= 16; left -= 16, p += 16, k += 2)
-		sum += (unsigned __int128)(load_64(p) + k[0]) *
-		    (load_64(p + 8) + k[1]);
-	if (left > 0) {
-		if (len >= 16) {
-			a = load_64(p + left - 16);
-			b = load_64(p + left - 8);
-		} else if (left >= 8) {
-			a = load_64(p);
-			b = load_64(p + left - 8);
-		} else {
-			a = load_short(p, left);
-			b = 0;
-		}
-		sum += (unsigned __int128)(a + k[0]) * (b + k[1]);
-	}
-	return mix((uint64_t)sum ^ mix((uint64_t)(sum >> 64) +
-	    f->nh[NH_WORDS] + len));
+const struct hash_key *
+filter_hash_key(const struct filter *f)
+{
+	return &f->hash;
 }
 
 static inline size_t
-block_of(const struct filter *f, uint64_t hash)
+block_of(const struct filter *f, uint64_t near)
 {
-	return (size_t)(((hash >> 32) * f->blocks) >> 32) * BLOCK_WORDS;
+	return (size_t)(((near >> 32) * f->blocks) >> 32) * BLOCK_WORDS;
 }
 
-/* Two bits of word i of the block, one in each half. */
+/* Two bits of word i of the block; two may be one. */
 static inline uint64_t
-bits_of(uint64_t hash, int i)
+bits_of(uint64_t own, int i)
 {
-	static const uint32_t odd[2 * BLOCK_WORDS] = { 0x47b6137b, 0x44974d91,
-	    0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947,
-	    0x5c6bfb31 };
-	uint32_t x = (uint32_t)hash;
-
-	return (uint64_t)1 << ((x * odd[2 * i]) >> 27) |
-	    (uint64_t)1 << (32 + ((x * odd[2 * i + 1]) >> 27));
+	return (uint64_t)1 << (own >> 12 * i & 63) |
+	    (uint64_t)1 << (own >> (12 * i + 6) & 63);
 }
 
 void
-filter_prefetch(const struct filter *f, uint64_t hash)
+filter_prefetch(const struct filter *f, uint64_t near)
 {
-	__builtin_prefetch((const void *)&f->bits[block_of(f, hash)]);
+	__builtin_prefetch((const void *)&f->bits[block_of(f, near)]);
 }
 
 bool
-filter_has(const struct filter *f, uint64_t hash)
+filter_has(const struct filter *f, struct record_hash h)
 {
-	const _Atomic uint64_t *b = &f->bits[block_of(f, hash)];
+	const _Atomic uint64_t *b = &f->bits[block_of(f, h.near)];
 	uint64_t missing = 0;
 	int i;
 
 	for (i = 0; i < BLOCK_WORDS; i++)
-		missing |= bits_of(hash, i) & ~atomic_load_explicit(&b[i],
+		missing |= bits_of(h.own, i) & ~atomic_load_explicit(&b[i],
 		    memory_order_relaxed);
 	return missing == 0;
 }
 
 void
-filter_add(struct filter *f, uint64_t hash)
+filter_add(struct filter *f, struct record_hash h)
 {
-	_Atomic uint64_t *b = &f->bits[block_of(f, hash)];
+	_Atomic uint64_t *b = &f->bits[block_of(f, h.near)];
 	int i;
 
 	for (i = 0; i < BLOCK_WORDS; i++)
-		atomic_fetch_or_explicit(&b[i], bits_of(hash, i),
+		atomic_fetch_or_explicit(&b[i], bits_of(h.own, i),
 		    memory_order_relaxed);
 	f->keys++;
 }

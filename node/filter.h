@@ -1,6 +1,6 @@
 /*
  * filter.h - which keys may be in a set: a split-block Bloom filter of 12
- * bits a key, under a keyed hash.
+ * bits a key, under a keyed hash of the parts of each.
  *
  * "Not there" is certain, "there" is right in about 199 of 200 cases and
  * must be looked up.  One thread adds, any number ask meanwhile; who asks
@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #include "proto/base/diag.h"
+#include "proto/policy/record_hash.h"
 
-#define FILTER_KEY_MAX 1024	/* bytes of a key that is hashed */
-#define FILTER_SECRET_LEN 16
+#define FILTER_SECRET_LEN HASH_SECRET_LEN
 #define FILTER_NAME_LEN 32	/* whose filter a file is */
 
 struct filter;
@@ -27,12 +27,15 @@ struct filter *filter_new(uint64_t keys,
     const uint8_t secret[FILTER_SECRET_LEN]);
 void filter_free(struct filter **f);
 
-/* The hash under which all below know a key; len is at most FILTER_KEY_MAX. */
-uint64_t filter_hash(const struct filter *f, const void *key, size_t len);
-/* Fetch its cache line, so that filter_has() need not wait for it. */
-void filter_prefetch(const struct filter *f, uint64_t hash);
-bool filter_has(const struct filter *f, uint64_t hash);
-void filter_add(struct filter *f, uint64_t hash);
+/* The hash under which all below know a key, and the key of that hash. */
+struct record_hash filter_hash(const struct filter *f, const void *key,
+    size_t len);
+const struct hash_key *filter_hash_key(const struct filter *f);
+/* Fetch the cache line of what lies near, so that filter_has() need not wait
+ * for it. */
+void filter_prefetch(const struct filter *f, uint64_t near);
+bool filter_has(const struct filter *f, struct record_hash h);
+void filter_add(struct filter *f, struct record_hash h);
 
 /* More keys than it was made for: slower, never wrong. */
 bool filter_is_full(const struct filter *f);

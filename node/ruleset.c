@@ -62,8 +62,8 @@ ruleset_stamp(const struct store *s, const void *key, size_t key_len,
 
 /* What the database says of a key that may be there. */
 static int
-look_up(struct ruleset *r, const void *key, size_t key_len, uint64_t hash,
-    struct buf *scratch, struct bytes *value)
+look_up(struct ruleset *r, const void *key, size_t key_len,
+    struct record_hash hash, struct buf *scratch, struct bytes *value)
 {
 	struct store *s = r->store;
 	bool verify = filter_has(s->changed, hash);
@@ -87,7 +87,7 @@ ruleset_get(struct ruleset *r, const void *key, size_t key_len,
     struct buf *scratch, struct bytes *value)
 {
 	const struct filter *f = r->store->filter;
-	uint64_t hash;
+	struct record_hash hash;
 
 	if (key_len == 0 || key_len > RECORD_KEY_MAX)
 		return ERR_NOENT;
@@ -98,31 +98,35 @@ ruleset_get(struct ruleset *r, const void *key, size_t key_len,
 }
 
 void
+ruleset_ahead(void *arg, const uint64_t *near, size_t n)
+{
+	const struct ruleset *r = arg;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		filter_prefetch(r->store->filter, near[i]);
+}
+
+void
 ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
     struct facts *f, struct buf *scratch)
 {
 	const struct filter *filter = r->store->filter;
-	/* not zeroed at each call, as the compiler is told to do with the
-	 * rest: 5 KB of it cost as much as the look-up of a decision */
-	uint64_t hash[DECIDE_KEYS_MAX] __attribute__((uninitialized));
 	uint8_t key[RECORD_KEY_MAX] __attribute__((uninitialized));
 	struct bytes value;
 	size_t i, len;
 	int rc;
 
-	for (i = from; i < w->n; i++) {
-		len = want_key_write(&w->key[i], key);
-		hash[i] = filter_hash(filter, key, len);
-		filter_prefetch(filter, hash[i]);
-	}
+	for (i = from; i < w->n; i++)
+		filter_prefetch(filter, w->key[i].hash.near);
 	for (i = from; i < w->n; i++) {
 		if (!record_is_small(w->key[i].cls) &&
-		    !filter_has(filter, hash[i])) {
+		    !filter_has(filter, w->key[i].hash)) {
 			facts_set(f, i, FACT_ABSENT, NULL, 0);
 			continue;
 		}
 		len = want_key_write(&w->key[i], key);
-		rc = look_up(r, key, len, hash[i], scratch, &value);
+		rc = look_up(r, key, len, w->key[i].hash, scratch, &value);
 		if (rc == 0)
 			facts_set(f, i, FACT_FOUND, value.p, value.n);
 		else

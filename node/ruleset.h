@@ -79,6 +79,9 @@ const struct head *ruleset_head(const struct ruleset *r);
 int ruleset_get(struct ruleset *r, const void *key, size_t key_len,
     struct buf *scratch, struct bytes *value);
 
+/* For want_first(): arg is the ruleset whose filter is fetched. */
+void ruleset_ahead(void *arg, const uint64_t *near, size_t n);
+
 /*
  * Look up the keys of w from number `from` on, all in one go, and enter what
  * was found, that it is absent, or the error into f.  As ruleset_get().

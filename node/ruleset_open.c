@@ -181,7 +181,8 @@ ruleset_filter_delta(struct store *s, const struct delta *d)
 	struct delta_op op;
 
 	while (delta_next(&rows, &op)) {
-		uint64_t hash = filter_hash(s->filter, op.key.p, op.key.n);
+		struct record_hash hash = filter_hash(s->filter, op.key.p,
+		    op.key.n);
 
 		filter_add(s->changed, hash);
 		if (op.kind == DELTA_PUT && !record_is_small(op.key.p[0]))

@@ -132,7 +132,7 @@ int
 ruleset_load_tables(const struct store *s, struct shared_tables **out,
     struct diag *why)
 {
-	struct merge m = { .s = s, .t = tables_new() };
+	struct merge m = { .s = s, .t = tables_new(s->key) };
 
 	return make(&m, NULL, out, why);
 }

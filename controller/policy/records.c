@@ -234,7 +234,7 @@ records_decide(const struct records *r, struct envelope *env, int64_t now_us,
 	int rc;
 
 	facts_init(f);
-	rc = want_first(tables, env, w);
+	rc = want_first(tables, env, w, NULL, NULL);
 	fetch(r, w, 0, f);
 	first = w->n;
 	if (rc == 0)

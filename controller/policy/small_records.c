@@ -165,7 +165,7 @@ small_load(struct small_records *s, struct diag *why)
 		qsort(s->r, s->n, sizeof(*s->r), by_key);
 	if ((rc = unite(s, why)) < 0)
 		return rc;
-	s->tables = tables_new();
+	s->tables = tables_new(NULL);
 	for (i = 0; i < s->n; i++) {
 		const struct small_record *r = s->r[i];
 

@@ -5,7 +5,7 @@
  * caller parses the addresses, asks want() which records the decision
  * needs, fetches them from wherever they live, and calls judge().
  *
- *	want_first(t, env, &keys)   -> fetch keys.n records into facts
+ *	want_first(t, env, &keys, NULL, NULL) -> fetch keys.n records into facts
  *	want_second(t, env, &facts, &keys) -> appends the keys that depend on
  *	                               the recipient's primary address; fetch
  *	                               those from the old keys.n on
@@ -22,6 +22,7 @@
 #include "proto/mail/addr.h"
 #include "proto/mail/ip.h"
 #include "proto/policy/model.h"
+#include "proto/policy/record_hash.h"
 #include "proto/policy/tables.h"
 
 #define DECIDE_ENGINE 1		/* rises when the meaning of judge() changes */
@@ -64,8 +65,19 @@ struct envelope {
 enum want_who { WHO_RCPT, WHO_RCPT_BASE, WHO_PRIMARY, WHO_SENDER,
     WHO_SENDER_BASE, WHO_HEADER, WHO_HEADER_BASE };
 
+/* The hashes of an address, as tables know it; those of the suffixes of its
+ * domain that something names, shortest first. */
+#define SUFFIX_MAX 128
+struct suffix_hash { uint64_t hash; uint16_t at, labels; };
+struct addr_hash {
+	uint64_t address, domain;
+	size_t suffix_n;
+	struct suffix_hash suffix[SUFFIX_MAX];
+};
+
 /* One record needed.  Text is borrowed from the envelope. */
 struct want_key {
+	struct record_hash hash;
 	uint8_t cls;
 	uint8_t who;		/* enum want_who */
 	uint8_t index;		/* WHO_HEADER*: which one */
@@ -80,6 +92,8 @@ struct want_key {
 struct want {
 	size_t n;
 	bool over;		/* a key had no room */
+	struct addr_hash rcpt, primary, sender;	/* primary: when it has one */
+	uint64_t rcpt_base, sender_base;	/* likewise */
 	struct want_key key[DECIDE_KEYS_MAX];
 };
 
@@ -102,10 +116,14 @@ void facts_reset(struct facts *f);
 void facts_set(struct facts *f, size_t i, enum fact_state state,
     const void *value, size_t len);
 
+/* Told at once what the keys of both rounds will most likely lie near, so that
+ * a filter can be fetched from memory while they are named. */
+typedef void want_ahead(void *arg, const uint64_t *near, size_t n);
+
 /* Name all records needed.  0, or ERR_TOOBIG (cannot happen within the limits
- * of the envelope). */
+ * of the envelope).  ahead may be NULL. */
 int want_first(const struct tables *t, struct envelope *env,
-    struct want *keys);
+    struct want *keys, want_ahead *ahead, void *arg);
 int want_second(const struct tables *t, struct envelope *env,
     const struct facts *f, struct want *keys);
 

@@ -144,15 +144,13 @@ match_one(struct judging *j, const struct policy *p, bool reverse,
 	const struct target *to = reverse ? &p->from : &p->to;
 	char entry[ADDR_TEXT_MAX] UNSET;
 	int prefix = -1, sender, rcpt;
-	struct side s;
 	uint64_t gid;
 
 	if (is_allow(p) && j->env->rcpt.ambiguous)
 		return false;
-	side_rcpt(j, &s);
-	if ((rcpt = match_target(j, to, &s, entry, &gid)) == NO_MATCH ||
-	    (sender = match_sender(j, p, from, id, m)) == NO_MATCH ||
-	    (!reverse && !conditions_hold(j, p, &prefix)))
+	if ((!reverse && !conditions_hold(j, p, &prefix)) ||
+	    (rcpt = match_target(j, to, &j->rcpt, entry, &gid)) == NO_MATCH ||
+	    (sender = match_sender(j, p, from, id, m)) == NO_MATCH)
 		return false;
 	m->policy = p;
 	m->identity = id;
@@ -238,16 +236,23 @@ has_kind(const struct judging *j, const struct search *q,
 }
 
 static void
+try_rows(struct judging *j, struct search *q, const struct index_row *row,
+    size_t n)
+{
+	j->steps++;
+	for (; n > 0; n--)
+		try_row(j, q, row++);
+}
+
+static void
 try_selector(struct judging *j, struct search *q, enum index_side side,
     enum narrow_kind kind, uint64_t hash)
 {
-	size_t n, i;
+	size_t n;
 	const struct index_row *row = tables_index(j->t, tables_selector(
 	    q->type, side, kind, hash), &n);
 
-	j->steps++;
-	for (i = 0; i < n; i++)
-		try_row(j, q, &row[i]);
+	try_rows(j, q, row, n);
 }
 
 /* Does one of the first n header addresses have a domain below ".suffix"? */
@@ -284,17 +289,16 @@ try_address(struct judging *j, struct search *q, enum index_side side,
 	if (!has_kind(j, q, side, NARROW_WILDCARD))
 		return;
 	for (i = 0; i < h->suffix_n; i++)
-		try_selector(j, q, side, NARROW_WILDCARD, h->suffix[i]);
+		try_selector(j, q, side, NARROW_WILDCARD, h->suffix[i].hash);
 }
 
-/* What names an address that has another form too. */
+/* What names an address whose domain was tried. */
 static void
 try_form(struct judging *j, struct search *q, enum index_side side,
-    const struct addr *a)
+    uint64_t hash)
 {
 	if (has_kind(j, q, side, NARROW_ADDRESS))
-		try_selector(j, q, side, NARROW_ADDRESS,
-		    tables_hash(a->text));
+		try_selector(j, q, side, NARROW_ADDRESS, hash);
 }
 
 /* Drop the suffixes that an earlier header address has too: the shorter ones
@@ -303,19 +307,11 @@ static void
 drop_tried(struct judging *j, size_t before, const struct addr *a,
     struct addr_hash *h)
 {
-	const char *p = a->text + a->len;
 	size_t dropped = 0;
-	unsigned labels;
 
-	for (labels = 1; p > addr_domain(a) && dropped < h->suffix_n; p--) {
-		if (p[-1] != '.')
-			continue;
-		if (depths_have(&j->t->depths, labels++)) {
-			if (!was_tried(j, before, p - 1))
-				break;
-			dropped++;
-		}
-	}
+	while (dropped < h->suffix_n && was_tried(j, before, a->text +
+	    h->suffix[dropped].at - 1))
+		dropped++;
 	memmove(h->suffix, h->suffix + dropped, (h->suffix_n - dropped) *
 	    sizeof(h->suffix[0]));
 	h->suffix_n -= dropped;
@@ -341,13 +337,15 @@ try_headers(struct judging *j, struct search *q)
 		if (k == i) {
 			struct addr_hash h UNSET;
 
-			tables_hash_addr(a, &j->t->depths, &h);
+			tables_hash_addr(j->t, a, &h);
 			drop_tried(j, i, a, &h);
 			try_address(j, q, SIDE_SENDER, a, &h);
 		} else if (strcmp(e->headers[k].text, a->text) != 0)
-			try_form(j, q, SIDE_SENDER, a);
+			try_form(j, q, SIDE_SENDER, tables_hash(j->t,
+			    a->text));
 		if (e->header_base[i].kind == ADDR_MAILBOX)
-			try_form(j, q, SIDE_SENDER, &e->header_base[i]);
+			try_form(j, q, SIDE_SENDER, tables_hash(j->t,
+			    e->header_base[i].text));
 	}
 }
 
@@ -382,16 +380,18 @@ match_best(struct judging *j, enum policy_type type, enum identity based,
 	struct search q = { .type = type, .based = based, .best = out,
 	    .st = st };
 	const struct envelope *e = j->env;
+	const struct want *w = j->keys;
 
-	try_selector(j, &q, SIDE_WIDE, NARROW_ADDRESS, 0);
-	try_address(j, &q, SIDE_RCPT, &e->rcpt, &j->rcpt_hash);
+	try_rows(j, &q, &j->t->index[j->t->wide[type].first],
+	    j->t->wide[type].n);
+	try_address(j, &q, SIDE_RCPT, &e->rcpt, &w->rcpt);
 	if (e->has_rcpt_base)
-		try_form(j, &q, SIDE_RCPT, &e->rcpt_base);
+		try_form(j, &q, SIDE_RCPT, w->rcpt_base);
 	if (e->has_primary)
-		try_address(j, &q, SIDE_RCPT, &e->primary, &j->primary_hash);
-	try_address(j, &q, SIDE_SENDER, &e->sender, &j->sender_hash);
+		try_address(j, &q, SIDE_RCPT, &e->primary, &w->primary);
+	try_address(j, &q, SIDE_SENDER, &e->sender, &w->sender);
 	if (e->has_sender_base)
-		try_form(j, &q, SIDE_SENDER, &e->sender_base);
+		try_form(j, &q, SIDE_SENDER, w->sender_base);
 	if ((based & BASED_HEADER) != 0)
 		try_headers(j, &q);
 	try_groups(j, &q);
@@ -407,7 +407,7 @@ precision_most(const struct target *t)
 	case TARGET_GROUP:
 		return PRECISION_ADDRESS;
 	case TARGET_DOMAIN:
-		return t->text[0] == '*' ?
+		return name_is_wild(t->text) ?
 		    PRECISION_WILDCARD + addr_labels(t->text + 2) :
 		    PRECISION_DOMAIN;
 	default:
@@ -424,11 +424,9 @@ could_beat(struct judging *j, const struct policy *p, bool reverse,
 	struct match m = { .policy = p, .identity = BASED_HEADER };
 	char entry[ADDR_TEXT_MAX] UNSET;
 	int prefix = -1, rcpt;
-	struct side s;
 	uint64_t gid;
 
-	side_rcpt(j, &s);
-	rcpt = match_target(j, to, &s, entry, &gid);
+	rcpt = match_target(j, to, &j->rcpt, entry, &gid);
 	if (rcpt == NO_MATCH ||
 	    (!reverse && !conditions_hold(j, p, &prefix)))
 		return false;
@@ -469,13 +467,11 @@ concerns_rcpt(struct judging *j, const struct policy *p, bool reverse)
 	const struct target *to = reverse ? &p->from : &p->to;
 	char entry[ADDR_TEXT_MAX] UNSET;
 	int prefix;
-	struct side s;
 	uint64_t gid;
 
 	if (!reverse && !conditions_hold(j, p, &prefix))
 		return false;
-	side_rcpt(j, &s);
-	return match_target(j, to, &s, entry, &gid) != NO_MATCH;
+	return match_target(j, to, &j->rcpt, entry, &gid) != NO_MATCH;
 }
 
 bool
@@ -494,10 +490,8 @@ match_rcpt_in_group(struct judging *j, uint64_t gid)
 	const struct target t = { .kind = TARGET_GROUP, .gid = gid };
 	char entry[ADDR_TEXT_MAX] UNSET;
 	uint64_t direct;
-	struct side s;
 
-	side_rcpt(j, &s);
-	return match_target(j, &t, &s, entry, &direct) != NO_MATCH;
+	return match_target(j, &t, &j->rcpt, entry, &direct) != NO_MATCH;
 }
 
 int

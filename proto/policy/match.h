@@ -8,16 +8,22 @@
 #include "proto/policy/decide.h"
 #include "proto/policy/tables_impl.h"
 
-/* Large room on the stack that is written before it is read: clearing it in
- * each call, as hardening does, is most of what a decision would cost. */
-#define UNSET __attribute__((uninitialized))
-
 /* Whose keys lie together: one slot for each form of the recipient and the
  * sender, one for each header address and its form without extension. */
 #define MATCH_SLOTS (WHO_HEADER + 2 * DECIDE_HEADERS_MAX)
 
 /* Groups reached by the recipient, the envelope sender, the header Froms. */
 enum { REACHED_RCPT, REACHED_SENDER, REACHED_HEADER, REACHED_SIDES };
+
+/* What a target is held against. */
+struct side {
+	const struct addr *form[3];
+	size_t form_n;
+	size_t slot[3];		/* of the facts that count */
+	size_t slots_n;
+	bool internal, null;
+	const char *display_name;	/* header alone */
+};
 
 /* One question under evaluation. */
 struct judging {
@@ -36,7 +42,7 @@ struct judging {
 	    user[MATCH_SLOTS], next[DECIDE_KEYS_MAX];
 	uint64_t reached[REACHED_SIDES][MODEL_GROUPS_MAX / 64 + 1];
 	bool header_internal[DECIDE_HEADERS_MAX];
-	struct addr_hash rcpt_hash, primary_hash, sender_hash;
+	struct side rcpt;		/* in all its forms */
 	/* The last group asked for of each slot, its best entry (number + 1,
 	 * 0: none) and who holds that: policies on one group lie together. */
 	struct { uint64_t gid, direct; uint16_t entry; } asked[MATCH_SLOTS];

@@ -7,6 +7,7 @@
 #include "proto/policy/tables_impl.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,6 +334,7 @@ int
 tables_finish(struct tables *t, struct diag *why)
 {
 	const bool *shared = t->shared;
+	size_t i;
 	int rc;
 
 	if (!shared[TABLES_AUTHORIZED])
@@ -354,6 +356,9 @@ tables_finish(struct tables *t, struct diag *why)
 	if ((!shared[TABLES_GROUPS] || !shared[TABLES_POLICIES]) &&
 	    (rc = tables_check_groups(t, why)) < 0)
 		return rc;
+	t->all_depths = t->depths;
+	for (i = 0; i < t->settings.wildcard_depths_n; i++)
+		depths_add(&t->all_depths, t->settings.wildcard_depths[i]);
 	t->finished = true;
 	return 0;
 }
@@ -400,17 +405,20 @@ name_list_holds(const struct name_list *s, const char *name)
 static struct ip
 masked(const struct ip *ip, uint8_t len)
 {
-	struct ip out = *ip;
+	struct ip out;
+	uint64_t half[2];
 	int i;
 
-	for (i = 0; i < 16; i++) {
-		int keep = (int)len - i * 8;
+	memcpy(half, ip->b, sizeof(half));
+	for (i = 0; i < 2; i++) {
+		int keep = (int)len - i * 64;
 
 		if (keep <= 0)
-			out.b[i] = 0;
-		else if (keep < 8)
-			out.b[i] &= (uint8_t)(0xff << (8 - keep));
+			half[i] = 0;
+		else if (keep < 64)
+			half[i] &= htobe64(~UINT64_C(0) << (64 - keep));
 	}
+	memcpy(out.b, half, sizeof(half));
 	return out;
 }
 

@@ -15,7 +15,10 @@
 
 struct tables;
 
-struct tables *tables_new(void);
+/* secret is of HASH_SECRET_LEN bytes: what strangers write is found by hashes
+ * under it, which are those of a filter with the same.  NULL: one that all
+ * know. */
+struct tables *tables_new(const uint8_t *secret);
 /* On any thread; what others share stays. */
 void tables_free(struct tables **t);
 

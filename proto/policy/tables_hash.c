@@ -2,9 +2,7 @@
  * tables_hash.c - finds the rows of a selector and the internal domain of a
  * name in one probe each.
  *
- * Texts are hashed from their end, so that one pass over an address gives the
- * hash of each domain above it, of its domain and of itself.  A hash only
- * leads to rows; whether they match is decided on the texts.
+ * A hash only leads to rows; whether they match is decided on the texts.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,51 +10,68 @@
 #include "proto/mail/addr.h"
 #include "proto/policy/tables_impl.h"
 
-#define BASIS 14695981039346656037u
-#define PRIME 1099511628211u
+#define BITS_A_SELECTOR 16
 
 uint64_t
-tables_hash(const char *text)
+tables_hash(const struct tables *t, const char *name)
 {
-	size_t i = strlen(text);
-	uint64_t h = BASIS;
+	return record_hash_name(&t->hash, name, strlen(name));
+}
 
-	while (i > 0)
-		h = (h ^ (unsigned char)text[--i]) * PRIME;
-	return h;
+/* The suffixes of the domain that are wanted, from the end of it on. */
+static void
+hash_suffixes(const struct tables *t, const struct addr *a,
+    struct addr_hash *out)
+{
+	const struct depths *want = &t->all_depths;
+	unsigned labels = 1;
+	size_t i;
+
+	for (i = a->len; i > a->domain_at; i--) {
+		if (a->text[i - 1] != '.')
+			continue;
+		if (depths_have(want, labels)) {
+			out->suffix[out->suffix_n] = (struct suffix_hash){
+			    hash_text(&t->hash, a->text + i, a->len - i),
+			    (uint16_t)i, (uint16_t)labels };
+			out->suffix_n++;
+		}
+		labels++;
+	}
 }
 
 void
-tables_hash_addr(const struct addr *a, const struct depths *want,
+tables_hash_addr(const struct tables *t, const struct addr *a,
     struct addr_hash *out)
 {
-	const char *text = a->text;
-	size_t i = a->len;
-	unsigned labels = 1;
-	uint64_t h = BASIS;
-
 	out->suffix_n = 0;
-	for (; i > a->domain_at; i--) {
-		h = (h ^ (unsigned char)text[i - 1]) * PRIME;
-		if (text[i - 1] != '.')
-			continue;
-		if (depths_have(want, labels))
-			out->suffix[out->suffix_n++] = h;
-		labels++;
+	if (a->kind != ADDR_MAILBOX && a->kind != ADDR_LITERAL) {
+		out->domain = out->address = record_hash_name(&t->hash,
+		    a->text, a->len);
+		return;
 	}
-	out->domain = h;
-	for (; i > 0; i--)
-		h = (h ^ (unsigned char)text[i - 1]) * PRIME;
-	out->address = h;
+	out->domain = hash_text(&t->hash, a->text + a->domain_at,
+	    a->len - a->domain_at);
+	out->address = record_hash_address(hash_text(&t->hash, a->text,
+	    a->local_len), out->domain);
+	if ((t->all_depths.bit[0] | t->all_depths.bit[1]) != 0 &&
+	    a->kind == ADDR_MAILBOX)
+		hash_suffixes(t, a, out);
 }
 
 uint64_t
 tables_selector(enum policy_type type, enum index_side side,
     enum narrow_kind kind, uint64_t hash)
 {
-	/* one multiplication spreads what differs in the low bits */
-	return ((hash ^ ((uint64_t)type << 8 | (uint64_t)side << 4 | kind)) *
-	    0x9e3779b97f4a7c15u) | 1;	/* never 0: an empty bucket */
+	/* odd: never 0, an empty bucket, nor a wide one */
+	return hash_join(hash, (uint64_t)type << 8 | (uint64_t)side << 4 |
+	    kind) | 1;
+}
+
+static inline size_t
+bit_of(const struct tables *t, uint64_t selector)
+{
+	return (size_t)(selector >> t->selector_shift);
 }
 
 const struct index_row *
@@ -67,11 +82,14 @@ tables_index(const struct tables *t, uint64_t selector, size_t *n)
 	*n = 0;
 	if (t->bucket == NULL)
 		return NULL;
+	i = bit_of(t, selector);
+	if ((t->selector_bit[i / 64] >> i % 64 & 1) == 0)
+		return NULL;
 	for (i = (selector >> 32) & t->bucket_mask;
 	    t->bucket[i].selector != 0; i = (i + 1) & t->bucket_mask) {
 		if (t->bucket[i].selector == selector) {
-			*n = t->bucket[i].n;
-			return &t->index[t->bucket[i].first];
+			*n = t->bucket[i].rows.n;
+			return &t->index[t->bucket[i].rows.first];
 		}
 	}
 	return NULL;
@@ -88,92 +106,158 @@ room_for(size_t n)
 	return size;
 }
 
+static void
+put_bucket(struct tables *t, uint64_t selector, struct rows rows)
+{
+	size_t i = bit_of(t, selector);
+
+	t->selector_bit[i / 64] |= UINT64_C(1) << i % 64;
+	i = (selector >> 32) & t->bucket_mask;
+	while (t->bucket[i].selector != 0)
+		i = (i + 1) & t->bucket_mask;
+	t->bucket[i] = (struct bucket){ selector, rows };
+}
+
 /* The index is sorted: each run of equal selectors becomes a bucket. */
 void
 tables_hash_policies(struct tables *t)
 {
-	size_t first, end, i;
+	size_t first, end, bits;
+	struct rows rows;
 
 	if (t->index_n == 0)
 		return;
 	t->bucket_mask = room_for(t->index_n) - 1;
 	t->bucket = xcalloc(t->bucket_mask + 1, sizeof(*t->bucket));
+	bits = room_for(t->index_n * BITS_A_SELECTOR / 2);
+	if (bits < 64)
+		bits = 64;
+	t->selector_bit = xcalloc(bits / 64, sizeof(*t->selector_bit));
+	t->selector_shift = 64 - (unsigned)__builtin_ctzll(bits);
 	for (first = 0; first < t->index_n; first = end) {
 		uint64_t selector = t->index[first].selector;
 
 		for (end = first; end < t->index_n &&
 		    t->index[end].selector == selector; end++)
 			continue;
-		i = (selector >> 32) & t->bucket_mask;
-		while (t->bucket[i].selector != 0)
-			i = (i + 1) & t->bucket_mask;
-		t->bucket[i] = (struct bucket){ selector, (uint32_t)first,
+		rows = (struct rows){ (uint32_t)first,
 		    (uint32_t)(end - first) };
+		if (selector % 2 == 0)
+			t->wide[selector / 2] = rows;
+		else
+			put_bucket(t, selector, rows);
 	}
 }
 
-/* Domains by the hash of their name, wildcards by that of ".suffix". */
+/* Wildcards lie elsewhere than the domains of the same name. */
+static inline uint64_t
+domain_hash(uint64_t hash, bool wild)
+{
+	return wild ? ~hash : hash;
+}
+
+static void
+put_domain(struct tables *t, size_t row)
+{
+	const char *name = t->domains[row].name;
+	bool wild = name_is_wild(name);
+	size_t len = strlen(name) - 2 * wild, i;
+	struct domain_slot *slot;
+	uint64_t h;
+
+	name += 2 * wild;
+	h = domain_hash(hash_text(&t->hash, name, len), wild);
+	if (wild)
+		depths_add(&t->domain_depths, (unsigned)addr_labels(name));
+	for (i = h & t->domain_mask; t->domain_at[i].row != 0;)
+		i = (i + 1) & t->domain_mask;
+	slot = &t->domain_at[i];
+	slot->row = (uint32_t)row + 1;
+	slot->tag = (uint32_t)(h >> 32);
+	slot->validation = (uint8_t)t->domains[row].validation;
+	slot->wild = wild;
+	slot->len = (uint8_t)(len > DOMAIN_SHORT ? DOMAIN_SHORT + 1 : len);
+	memcpy(slot->name, name, len > DOMAIN_SHORT ? 0 : len);
+}
+
+/* Domains by the hash of their name, "*.x" by that of x. */
 void
 tables_hash_domains(struct tables *t)
 {
-	size_t k, i;
+	size_t i;
 
 	if (t->domains_n == 0)
 		return;
 	t->domain_mask = room_for(t->domains_n) - 1;
-	t->domain_at = xcalloc(t->domain_mask + 1, sizeof(*t->domain_at));
-	for (k = 0; k < t->domains_n; k++) {
-		const char *name = t->domains[k].name;
-		bool wild = name[0] == '*';
-
-		if (wild)
-			depths_add(&t->domain_depths, (unsigned)addr_labels(
-			    name + 2));
-		i = tables_hash(name + wild) & t->domain_mask;
-		while (t->domain_at[i] != 0)
-			i = (i + 1) & t->domain_mask;
-		t->domain_at[i] = (uint32_t)k + 1;
-	}
+	t->domain_at = aligned_alloc(64, (t->domain_mask + 1) *
+	    sizeof(*t->domain_at));
+	if (t->domain_at == NULL)
+		abort();
+	memset(t->domain_at, 0, (t->domain_mask + 1) *
+	    sizeof(*t->domain_at));
+	for (i = 0; i < t->domains_n; i++)
+		put_domain(t, i);
 }
 
-/* The domain whose name, without a star, is text; wild: with one. */
-static const struct domain_row *
-probe_domain(const struct tables *t, uint64_t hash, const char *text,
-    bool wild)
+static bool
+is_name(const struct tables *t, const struct domain_slot *slot,
+    const char *name, size_t len, bool wild)
 {
-	size_t i = hash & t->domain_mask;
+	if (slot->wild != wild)
+		return false;
+	if (slot->len <= DOMAIN_SHORT)
+		return slot->len == len && memcmp(slot->name, name, len) == 0;
+	return strcmp(t->domains[slot->row - 1].name + 2 * wild, name) == 0;
+}
 
-	for (; t->domain_at[i] != 0; i = (i + 1) & t->domain_mask) {
-		const struct domain_row *row = &t->domains[
-		    t->domain_at[i] - 1];
+/* The slot of name (wild: of "*." and name), whose hash is known. */
+static const struct domain_slot *
+probe_domain(const struct tables *t, uint64_t hash, const char *name,
+    size_t len, bool wild)
+{
+	uint64_t h = domain_hash(hash, wild);
+	const struct domain_slot *slot;
+	size_t i;
 
-		if ((row->name[0] == '*') == wild &&
-		    strcmp(row->name + wild, text) == 0)
-			return row;
+	for (i = h & t->domain_mask; (slot = &t->domain_at[i])->row != 0;
+	    i = (i + 1) & t->domain_mask) {
+		if (slot->tag == (uint32_t)(h >> 32) &&
+		    is_name(t, slot, name, len, wild))
+			return slot;
 	}
 	return NULL;
 }
 
-const struct domain_row *
-tables_internal(const struct tables *t, const char *name)
+void
+tables_internal_prefetch(const struct tables *t, uint64_t hash)
 {
-	const struct domain_row *best = NULL, *row;
+	if (t->domain_at != NULL)
+		__builtin_prefetch(&t->domain_at[hash & t->domain_mask]);
+}
+
+const struct domain_slot *
+tables_internal(const struct tables *t, const char *name, size_t len,
+    uint64_t hash)
+{
+	const struct domain_slot *best = NULL, *slot;
 	unsigned labels = 1;
-	uint64_t h = BASIS;
 	size_t i;
 
-	if (name[0] == '\0' || name[0] == '[' || t->domain_at == NULL)
+	if (len == 0 || name[0] == '[' || t->domain_at == NULL)
+		return NULL;
+	if ((slot = probe_domain(t, hash, name, len, false)) != NULL)
+		return slot;
+	if ((t->domain_depths.bit[0] | t->domain_depths.bit[1]) == 0)
 		return NULL;
 	/* from the shortest suffix on, so that the last found is the longest */
-	for (i = strlen(name); i > 0; i--) {
-		h = (h ^ (unsigned char)name[i - 1]) * PRIME;
+	for (i = len; i > 0; i--) {
 		if (name[i - 1] != '.')
 			continue;
 		if (depths_have(&t->domain_depths, labels) &&
-		    (row = probe_domain(t, h, name + i - 1, true)) != NULL)
-			best = row;
+		    (slot = probe_domain(t, hash_text(&t->hash, name + i,
+		    len - i), name + i, len - i, true)) != NULL)
+			best = slot;
 		labels++;
 	}
-	row = probe_domain(t, h, name, false);
-	return row != NULL ? row : best;
+	return best;
 }

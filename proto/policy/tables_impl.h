@@ -7,7 +7,13 @@
 
 #include <stdatomic.h>
 
+#include "proto/policy/decide.h"
+#include "proto/policy/record_hash.h"
 #include "proto/policy/tables.h"
+
+/* Large room on the stack that is written before it is read: clearing it in
+ * each call, as hardening does, is most of what a decision would cost. */
+#define UNSET __attribute__((uninitialized))
 
 struct domain_row { char *name; enum validation validation; };
 
@@ -29,8 +35,21 @@ struct index_row {
 	uint32_t policy;	/* in policies */
 	bool reverse;
 };
+/* Some rows of the index. */
+struct rows { uint32_t first, n; };
 /* The rows of one selector; selector 0 is empty. */
-struct bucket { uint64_t selector; uint32_t first, n; };
+struct bucket { uint64_t selector; struct rows rows; };
+/* An internal domain where its hash leads to: all of it in half a cache line,
+ * but for a long name, which is that of row - 1 of domains. */
+#define DOMAIN_SHORT 21
+struct domain_slot {
+	uint32_t row;		/* 0: empty */
+	uint32_t tag;		/* the high half of the hash */
+	uint8_t validation;
+	uint8_t len;		/* without "*."; DOMAIN_SHORT + 1: longer */
+	bool wild;
+	char name[DOMAIN_SHORT];
+};
 
 /* A set of numbers of labels, 1 to 127. */
 struct depths { uint64_t bit[2]; };
@@ -48,13 +67,12 @@ depths_have(const struct depths *d, unsigned labels)
 	return labels < 128 && (d->bit[labels / 64] >> labels % 64 & 1) != 0;
 }
 
-/* The hashes of an address: see tables_hash.c. */
-#define SUFFIX_MAX 128
-struct addr_hash {
-	uint64_t address, domain;
-	size_t suffix_n;
-	uint64_t suffix[SUFFIX_MAX];	/* ".x.example", shortest first */
-};
+/* Is it "*." and a domain? */
+static inline bool
+name_is_wild(const char *name)
+{
+	return name[0] == '*' && name[1] == '.';
+}
 
 struct name_list { char **name; size_t n, cap; };
 struct prefixes { struct ip_prefix *p; size_t n, cap; };
@@ -70,6 +88,7 @@ struct tables_part { atomic_int refs; uint64_t records; };
 struct tables {
 	struct tables_part *part[TABLES_CLASSES];
 	bool shared[TABLES_CLASSES];	/* with those it was renewed from */
+	struct hash_key hash;
 	struct settings settings;
 	struct domain_row *domains;	/* by name; "*.x" among them */
 	size_t domains_n, domains_cap;
@@ -82,13 +101,19 @@ struct tables {
 	size_t conditions_n;		/* source IPs and host names of all */
 	struct index_row *index;	/* by selector */
 	size_t index_n, index_cap;
+	struct rows wide[POLICY_TYPES];	/* those that every question tries */
 	struct bucket *bucket;		/* NULL: no policies */
 	size_t bucket_mask;
+	/* a bit for each selector that there may be: most have no bucket, and
+	 * this is small enough to stay near */
+	uint64_t *selector_bit;
+	unsigned selector_shift;
 	/* what policies there are: bits of narrow_kind, by type and side, and
 	 * the depths of their wildcards */
 	uint8_t kinds[POLICY_TYPES][SIDE_WIDE];
 	struct depths depths;
-	uint32_t *domain_at;		/* number + 1 in domains; NULL: none */
+	struct depths all_depths;	/* and those of entries */
+	struct domain_slot *domain_at;	/* NULL: none */
 	size_t domain_mask;
 	struct depths domain_depths;	/* of wildcards among domains */
 	/* exceptions that can match by header, for the open check: policy
@@ -106,26 +131,34 @@ struct tables {
 /* One more record of a class that is not shared. */
 void tables_count(struct tables *t, uint8_t cls);
 
-/* The hash of a text, and those of an address with the suffixes of the wanted
- * depths. */
-uint64_t tables_hash(const char *text);
-struct addr;
-void tables_hash_addr(const struct addr *a, const struct depths *want,
+/* The hash of a name, and those of an address with the suffixes that policies
+ * or entries name. */
+uint64_t tables_hash(const struct tables *t, const char *name);
+void tables_hash_addr(const struct tables *t, const struct addr *a,
     struct addr_hash *out);
-/* What index rows stand under: the hash of an address, a domain, the ".x" of a
- * wildcard, or a group's number; SIDE_WIDE has one for each type. */
+/* What index rows stand under: the hash of an address, a domain, the "x" of a
+ * wildcard "*.x", or a group's number. */
 uint64_t tables_selector(enum policy_type type, enum index_side side,
     enum narrow_kind kind, uint64_t hash);
+/* Under what rows stand that name neither side: no selector is even. */
+static inline uint64_t
+tables_wide(enum policy_type type)
+{
+	return (uint64_t)type * 2;
+}
+
 /* The rows of a selector: first and how many. */
 const struct index_row *tables_index(const struct tables *t,
     uint64_t selector, size_t *n);
 const struct group_row *tables_group(const struct tables *t, uint64_t gid);
 bool tables_is_above(const struct tables *t, uint64_t direct,
     uint64_t target);		/* target is direct or an ancestor */
-/* The internal domain that covers name (exact first, then the longest
- * wildcard), or NULL. */
-const struct domain_row *tables_internal(const struct tables *t,
-    const char *name);
+/* The internal domain that covers a name of len bytes (exact first, then the
+ * longest wildcard), or NULL.  hash is that of name.  The first fetches what
+ * the second will look at. */
+void tables_internal_prefetch(const struct tables *t, uint64_t hash);
+const struct domain_slot *tables_internal(const struct tables *t,
+    const char *name, size_t len, uint64_t hash);
 bool prefixes_hold(const struct prefixes *s, const struct ip *ip);
 bool name_list_holds(const struct name_list *s, const char *name);
 

@@ -187,15 +187,16 @@ selector_of(struct tables *t, enum policy_type type, enum index_side side,
 	if (target->kind == TARGET_GROUP) {
 		kind = NARROW_GROUP;
 		hash = target->gid;
-	} else if (target->kind == TARGET_DOMAIN && target->text[0] == '*') {
+	} else if (target->kind == TARGET_DOMAIN &&
+	    name_is_wild(target->text)) {
 		kind = NARROW_WILDCARD;
-		hash = tables_hash(target->text + 1);
+		hash = tables_hash(t, target->text + 2);
 		depths_add(&t->depths, (unsigned)addr_labels(target->text +
 		    2));
 	} else {
 		kind = target->kind == TARGET_DOMAIN ? NARROW_DOMAIN :
 		    NARROW_ADDRESS;
-		hash = tables_hash(target->text);
+		hash = tables_hash(t, target->text);
 	}
 	t->kinds[type][side] |= (uint8_t)(1 << kind);
 	return tables_selector(type, side, kind, hash);
@@ -210,11 +211,12 @@ add_row(struct tables *t, size_t policy, bool reverse)
 	struct index_row row = { .policy = (uint32_t)policy,
 	    .reverse = reverse };
 
-	row.selector = tables_selector(p->type, SIDE_WIDE, NARROW_ADDRESS, 0);
 	if (is_narrow(sender) && breadth(sender) <= breadth(rcpt))
 		row.selector = selector_of(t, p->type, SIDE_SENDER, sender);
 	else if (is_narrow(rcpt))
 		row.selector = selector_of(t, p->type, SIDE_RCPT, rcpt);
+	else
+		row.selector = tables_wide(p->type);
 	t->index = xgrow(t->index, &t->index_cap, t->index_n + 1,
 	    sizeof(*t->index));
 	t->index[t->index_n++] = row;

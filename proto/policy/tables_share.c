@@ -51,11 +51,13 @@ part_new(void)
 }
 
 struct tables *
-tables_new(void)
+tables_new(const uint8_t *secret)
 {
+	static const uint8_t known[HASH_SECRET_LEN] = { 0 };
 	struct tables *t = xcalloc(1, sizeof(*t));
 	int i;
 
+	hash_key_init(&t->hash, secret != NULL ? secret : known);
 	settings_default(&t->settings);
 	for (i = 0; i < TABLES_CLASSES; i++)
 		t->part[i] = part_new();
@@ -71,6 +73,8 @@ empty_policies(struct tables *t)
 	t->index_n = t->index_cap = 0;
 	t->bucket = NULL;
 	t->bucket_mask = 0;
+	memset(t->wide, 0, sizeof(t->wide));
+	t->selector_bit = NULL;
 	memset(t->kinds, 0, sizeof(t->kinds));
 	memset(&t->depths, 0, sizeof(t->depths));
 	memset(t->header_exception, 0, sizeof(t->header_exception));
@@ -223,6 +227,7 @@ free_policies(struct tables *t)
 	free(t->policies);
 	free(t->index);
 	free(t->bucket);
+	free(t->selector_bit);
 	for (i = 0; i < POLICY_TYPES; i++)
 		free(t->header_exception[i]);
 	free(t->header_rule);

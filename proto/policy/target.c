@@ -42,20 +42,39 @@ reach(struct judging *j, size_t key, uint64_t *reached)
 	}
 }
 
+static void
+side_rcpt(const struct judging *j, struct side *s)
+{
+	const struct envelope *e = j->env;
+
+	memset(s, 0, sizeof(*s));
+	s->form[s->form_n++] = &e->rcpt;
+	if (e->has_rcpt_base)
+		s->form[s->form_n++] = &e->rcpt_base;
+	if (e->has_primary)
+		s->form[s->form_n++] = &e->primary;
+	s->slot[0] = WHO_RCPT;
+	s->slot[1] = WHO_RCPT_BASE;
+	s->slot[2] = WHO_PRIMARY;
+	s->slots_n = 3;
+	s->internal = j->rcpt_internal;
+}
+
 void
 match_begin(struct judging *j)
 {
 	size_t words = (j->t->groups_n + 63) / 64, i, s;
 	size_t slots = match_slot(WHO_HEADER, (uint8_t)j->env->headers_n);
 
-	tables_hash_addr(&j->env->rcpt, &j->t->depths, &j->rcpt_hash);
-	tables_hash_addr(&j->env->sender, &j->t->depths, &j->sender_hash);
-	if (j->env->has_primary)
-		tables_hash_addr(&j->env->primary, &j->t->depths,
-		    &j->primary_hash);
-	for (i = 0; i < j->env->headers_n; i++)
-		j->header_internal[i] = tables_internal(j->t,
-		    addr_domain(&j->env->headers[i])) != NULL;
+	side_rcpt(j, &j->rcpt);
+	for (i = 0; i < j->env->headers_n; i++) {
+		const struct addr *a = &j->env->headers[i];
+		const char *domain = addr_domain(a);
+
+		j->header_internal[i] = tables_internal(j->t, domain,
+		    a->len - a->domain_at, tables_hash(j->t, domain)) !=
+		    NULL;
+	}
 	memset(j->entry, 0, slots * sizeof(j->entry[0]));
 	memset(j->directory, 0, slots * sizeof(j->directory[0]));
 	memset(j->user, 0, slots * sizeof(j->user[0]));
@@ -81,29 +100,12 @@ match_begin(struct judging *j)
 }
 
 void
-side_rcpt(const struct judging *j, struct side *s)
-{
-	const struct envelope *e = j->env;
-
-	memset(s, 0, sizeof(*s));
-	s->form[s->form_n++] = &e->rcpt;
-	if (e->has_rcpt_base)
-		s->form[s->form_n++] = &e->rcpt_base;
-	if (e->has_primary)
-		s->form[s->form_n++] = &e->primary;
-	s->slot[0] = WHO_RCPT;
-	s->slot[1] = WHO_RCPT_BASE;
-	s->slot[2] = WHO_PRIMARY;
-	s->slots_n = 3;
-	s->internal = j->rcpt_internal;
-}
-
-void
 side_sender(const struct judging *j, bool block, struct side *s)
 {
 	const struct envelope *e = j->env;
 
-	memset(s, 0, sizeof(*s));
+	s->form_n = s->slots_n = 0;
+	s->display_name = NULL;
 	s->form[s->form_n++] = &e->sender;
 	s->slot[s->slots_n++] = WHO_SENDER;
 	if (block && e->has_sender_base) {
@@ -213,7 +215,7 @@ match_group(struct judging *j, const struct side *s, uint64_t gid,
 static int
 match_domain(const struct side *s, const char *want)
 {
-	bool wild = want[0] == '*';
+	bool wild = name_is_wild(want);
 	size_t i, len = strlen(want) - (wild ? 2 : 0);
 
 	for (i = 0; i < s->form_n; i++) {

@@ -10,19 +10,8 @@
 enum { PRECISION_ADDRESS = 3000, PRECISION_DOMAIN = 2000,
     PRECISION_WILDCARD = 1000, NO_MATCH = -1 };
 
-/* What a target is held against. */
-struct side {
-	const struct addr *form[3];
-	size_t form_n;
-	size_t slot[3];		/* of the facts that count */
-	size_t slots_n;
-	bool internal, null;
-	const char *display_name;	/* header alone */
-};
-
-/* The recipient in its forms; the envelope sender; header From address i.
- * block: the form without extension counts too. */
-void side_rcpt(const struct judging *j, struct side *s);
+/* The envelope sender; header From address i.  block: the form without
+ * extension counts too. */
 void side_sender(const struct judging *j, bool block, struct side *s);
 void side_header(const struct judging *j, size_t i, bool block,
     struct side *s);

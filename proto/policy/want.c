@@ -31,69 +31,106 @@ add(struct want *w, struct want_key k)
 
 static void
 add_text(struct want *w, uint8_t cls, uint8_t who, uint8_t index,
-    const struct addr *a)
+    const struct addr *a, uint64_t hash)
 {
 	add(w, (struct want_key){ .cls = cls, .who = who, .index = index,
-	    .a = a->text, .a_len = (uint16_t)a->len });
+	    .hash = record_hash_one(cls, false, hash), .a = a->text,
+	    .a_len = (uint16_t)a->len });
 }
 
 /* The entry keys of one address: itself, its domain, wildcards above. */
 static void
 add_entries(struct want *w, const struct tables *t, const struct addr *a,
-    uint8_t who, uint8_t index, bool with_domain)
+    const struct addr_hash *h, uint8_t who, uint8_t index)
 {
 	struct want_key k = { .cls = RECORD_ENTRY, .who = who,
 	    .index = index };
 	const struct settings *s = &t->settings;
-	const char *domain = addr_domain(a);
-	size_t i;
+	size_t i, n;
 
 	if (a->kind != ADDR_MAILBOX && a->kind != ADDR_LITERAL)
 		return;
+	k.hash = record_hash_one(RECORD_ENTRY, false, h->address);
 	k.a = a->text;
 	k.a_len = (uint16_t)a->len;
 	k.precision = PRECISION_ADDRESS;
 	add(w, k);
-	if (!with_domain || a->kind != ADDR_MAILBOX)
+	if (a->kind != ADDR_MAILBOX)
 		return;
-	k.a = domain;
-	k.a_len = (uint16_t)strlen(domain);
+	k.hash = record_hash_one(RECORD_ENTRY, false, h->domain);
+	k.a = a->text + a->domain_at;
+	k.a_len = (uint16_t)(a->len - a->domain_at);
 	k.precision = PRECISION_DOMAIN;
 	add(w, k);
 	k.wild = true;
 	for (i = 0; i < s->wildcard_depths_n; i++) {
-		int depth = s->wildcard_depths[i];
-		const char *suffix = addr_suffix(domain, depth);
+		const struct suffix_hash *x = h->suffix;
 
-		if (suffix == NULL || suffix == domain)
-			continue;	/* proper subdomains only */
-		k.a = suffix;
-		k.a_len = (uint16_t)strlen(suffix);
-		k.precision = (uint16_t)(PRECISION_WILDCARD + depth);
+		for (n = h->suffix_n; n > 0 &&
+		    x->labels != s->wildcard_depths[i]; n--)
+			x++;
+		if (n == 0)
+			continue;
+		k.hash = record_hash_one(RECORD_ENTRY, true, x->hash);
+		k.a = a->text + x->at;
+		k.a_len = (uint16_t)(a->len - x->at);
+		k.precision = (uint16_t)(PRECISION_WILDCARD + x->labels);
 		add(w, k);
 	}
+}
+
+/* The entry key of an address without its extension. */
+static void
+add_entry(struct want *w, const struct addr *a, uint64_t hash, uint8_t who,
+    uint8_t index)
+{
+	add(w, (struct want_key){ .cls = RECORD_ENTRY, .who = who,
+	    .index = index, .hash = record_hash_one(RECORD_ENTRY, false,
+	    hash), .a = a->text, .a_len = (uint16_t)a->len,
+	    .precision = PRECISION_ADDRESS });
+}
+
+/* The hash of an address without its extension: the domain is that of h. */
+static uint64_t
+base_hash(const struct tables *t, const struct addr *base,
+    const struct addr_hash *h)
+{
+	return record_hash_address(hash_text(&t->hash, base->text,
+	    base->local_len), h->domain);
+}
+
+static const struct domain_slot *
+internal_domain(const struct tables *t, const struct addr *a,
+    const struct addr_hash *h)
+{
+	return tables_internal(t, a->text + a->domain_at,
+	    a->len - a->domain_at, h->domain);
 }
 
 static void
 want_headers(struct want *w, const struct tables *t, struct envelope *env)
 {
+	struct addr_hash h UNSET;
 	size_t i;
 
 	for (i = 0; i < env->headers_n; i++) {
 		const struct addr *a = &env->headers[i];
-		bool internal = tables_internal(t, addr_domain(a)) != NULL;
+		struct addr *base = &env->header_base[i];
+		bool internal;
 
-		add_entries(w, t, a, WHO_HEADER, (uint8_t)i, true);
-		memset(&env->header_base[i], 0, sizeof(struct addr));
+		tables_hash_addr(t, a, &h);
+		internal = internal_domain(t, a, &h) != NULL;
+		add_entries(w, t, a, &h, WHO_HEADER, (uint8_t)i);
+		memset(base, 0, sizeof(*base));
 		/* The directory holds internal addresses; external ones match
 		 * without their extension: one of the two keys at most. */
 		if (internal && t->has_attributes)
 			add_text(w, RECORD_DIRECTORY, WHO_HEADER, (uint8_t)i,
-			    a);
+			    a, h.address);
 		if (!internal && addr_strip_extension(a,
-		    t->settings.delimiters, &env->header_base[i]))
-			add_entries(w, t, &env->header_base[i],
-			    WHO_HEADER_BASE, (uint8_t)i, false);
+		    t->settings.delimiters, base))
+			add_entry(w, base, base_hash(t, base, &h),
+			    WHO_HEADER_BASE, (uint8_t)i);
 	}
 }
 
@@ -120,35 +157,82 @@ needs_groups(const struct tables *t, const struct envelope *env)
 static void
 want_rcpt(struct want *w, const struct tables *t, struct envelope *env)
 {
-	const struct domain_row *row = tables_internal(t,
-	    addr_domain(&env->rcpt));
+	const struct addr_hash *h = &w->rcpt;
+	const struct domain_slot *in;
 	bool groups, directory;
+	uint64_t user = h->address;
 
-	env->rcpt_internal = row != NULL;
-	env->rcpt_validation = row == NULL ? VALIDATE_DEFAULT :
-	    row->validation;
-	env->has_rcpt_base = row != NULL && addr_strip_extension(&env->rcpt,
+	in = internal_domain(t, &env->rcpt, h);
+	env->rcpt_internal = in != NULL;
+	env->rcpt_validation = in == NULL ? VALIDATE_DEFAULT :
+	    (enum validation)in->validation;
+	env->has_rcpt_base = in != NULL && addr_strip_extension(&env->rcpt,
 	    t->settings.delimiters, &env->rcpt_base);
 	groups = needs_groups(t, env);
 	directory = needs_directory(t, env);
-	add_text(w, RECORD_ALIAS, WHO_RCPT, 0, &env->rcpt);
+	add_text(w, RECORD_ALIAS, WHO_RCPT, 0, &env->rcpt, h->address);
 	/* whose list counts depends on it where there are two forms */
 	if (directory || env->has_rcpt_base)
-		add_text(w, RECORD_DIRECTORY, WHO_RCPT, 0, &env->rcpt);
+		add_text(w, RECORD_DIRECTORY, WHO_RCPT, 0, &env->rcpt,
+		    h->address);
 	if (groups)
-		add_entries(w, t, &env->rcpt, WHO_RCPT, 0, true);
-	if (!env->has_rcpt_base)
+		add_entries(w, t, &env->rcpt, h, WHO_RCPT, 0);
+	if (env->has_rcpt_base) {
+		user = w->rcpt_base = base_hash(t, &env->rcpt_base, h);
+		add_text(w, RECORD_ALIAS, WHO_RCPT_BASE, 0, &env->rcpt_base,
+		    user);
+		if (directory)
+			add_text(w, RECORD_DIRECTORY, WHO_RCPT_BASE, 0,
+			    &env->rcpt_base, user);
+		if (groups)
+			add_entry(w, &env->rcpt_base, user, WHO_RCPT_BASE, 0);
+	}
+}
+
+static void
+want_sender(struct want *w, const struct tables *t, struct envelope *env)
+{
+	const struct addr_hash *h = &w->sender;
+
+	add_entries(w, t, &env->sender, h, WHO_SENDER, 0);
+	if (t->has_attributes && env->sender.kind == ADDR_MAILBOX)
+		add_text(w, RECORD_DIRECTORY, WHO_SENDER, 0, &env->sender,
+		    h->address);
+	/* Only external senders match without their extension. */
+	env->sender_internal = internal_domain(t, &env->sender, h) != NULL;
+	env->has_sender_base = env->sender.kind == ADDR_MAILBOX &&
+	    !env->sender_internal &&
+	    addr_strip_extension(&env->sender, t->settings.delimiters,
+	    &env->sender_base);
+	if (!env->has_sender_base)
 		return;
-	add_text(w, RECORD_ALIAS, WHO_RCPT_BASE, 0, &env->rcpt_base);
-	if (directory)
-		add_text(w, RECORD_DIRECTORY, WHO_RCPT_BASE, 0,
-		    &env->rcpt_base);
-	if (groups)
-		add_entries(w, t, &env->rcpt_base, WHO_RCPT_BASE, 0, false);
+	w->sender_base = base_hash(t, &env->sender_base, h);
+	add_entry(w, &env->sender_base, w->sender_base, WHO_SENDER_BASE, 0);
+}
+
+/* Hash the names, and let the caller fetch what most questions will ask. */
+static void
+want_names(const struct tables *t, const struct envelope *env,
+    struct want *w, want_ahead *ahead, void *arg)
+{
+	uint64_t near[4];
+
+	tables_hash_addr(t, &env->rcpt, &w->rcpt);
+	tables_internal_prefetch(t, w->rcpt.domain);
+	tables_hash_addr(t, &env->sender, &w->sender);
+	tables_internal_prefetch(t, w->sender.domain);
+	if (ahead == NULL)
+		return;
+	near[0] = w->rcpt.address;
+	near[1] = w->sender.address;
+	near[2] = w->sender.domain;
+	near[3] = record_hash_user(w->rcpt.address, 0, w->sender.domain).near;
+	ahead(arg, near, 4);
 }
 
 int
-want_first(const struct tables *t, struct envelope *env, struct want *w)
+want_first(const struct tables *t, struct envelope *env, struct want *w,
+    want_ahead *ahead, void *arg)
 {
 	w->n = 0;
 	w->over = false;
@@ -156,49 +240,66 @@ want_first(const struct tables *t, struct envelope *env, struct want *w)
 	env->rcpt_internal = env->sender_internal = false;
 	env->rcpt_validation = VALIDATE_DEFAULT;
 	env->user = NULL;
+	want_names(t, env, w, ahead, arg);
 	if (env->sender_bad || env->rcpt_bad)
 		return 0;
 	if (env->headers_n > DECIDE_HEADERS_MAX)
 		return ERR_TOOBIG;
 	want_rcpt(w, t, env);
-	add_entries(w, t, &env->sender, WHO_SENDER, 0, true);
-	if (t->has_attributes && env->sender.kind == ADDR_MAILBOX)
-		add_text(w, RECORD_DIRECTORY, WHO_SENDER, 0, &env->sender);
-	/* Only external senders match without their extension. */
-	env->sender_internal = tables_internal(t,
-	    addr_domain(&env->sender)) != NULL;
-	env->has_sender_base = env->sender.kind == ADDR_MAILBOX &&
-	    !env->sender_internal &&
-	    addr_strip_extension(&env->sender, t->settings.delimiters,
-	    &env->sender_base);
-	if (env->has_sender_base)
-		add_entries(w, t, &env->sender_base, WHO_SENDER_BASE, 0,
-		    false);
+	want_sender(w, t, env);
 	want_headers(w, t, env);
 	return w->over ? ERR_TOOBIG : 0;	/* GCOVR_EXCL_BR_LINE: add() */
 }
 
-/* The user's entries for one sender: address and, when wanted, domain. */
+/* The user's entry for an address, whose hash and whose domain's are given. */
 static void
-add_user(struct want *w, const struct addr *user, const struct addr *a,
-    uint8_t who, uint8_t index, bool with_domain)
+add_user(struct want *w, const struct addr *user, uint64_t user_hash,
+    const struct addr *a, uint64_t hash, uint64_t domain, uint8_t who,
+    uint8_t index)
 {
-	struct want_key k = { .cls = RECORD_USER, .who = who, .index = index,
-	    .a = user->text, .a_len = (uint16_t)user->len };
-	const char *domain = addr_domain(a);
-
 	if (a->kind != ADDR_MAILBOX && a->kind != ADDR_LITERAL)
 		return;
-	k.b = a->text;
-	k.b_len = (uint16_t)a->len;
-	k.precision = PRECISION_ADDRESS;
-	add(w, k);
-	if (!with_domain || a->kind != ADDR_MAILBOX)
+	add(w, (struct want_key){ .cls = RECORD_USER, .who = who,
+	    .index = index, .precision = PRECISION_ADDRESS,
+	    .hash = record_hash_user(user_hash, hash, domain),
+	    .a = user->text, .a_len = (uint16_t)user->len,
+	    .b = a->text, .b_len = (uint16_t)a->len });
+}
+
+/* And the one for its domain. */
+static void
+add_user_domain(struct want *w, const struct addr *user, uint64_t user_hash,
+    const struct addr *a, uint64_t domain, uint8_t who, uint8_t index)
+{
+	if (a->kind != ADDR_MAILBOX)
 		return;
-	k.b = domain;
-	k.b_len = (uint16_t)strlen(domain);
-	k.precision = PRECISION_DOMAIN;
-	add(w, k);
+	add(w, (struct want_key){ .cls = RECORD_USER, .who = who,
+	    .index = index, .precision = PRECISION_DOMAIN,
+	    .hash = record_hash_user(user_hash, domain, domain),
+	    .a = user->text, .a_len = (uint16_t)user->len,
+	    .b = a->text + a->domain_at,
+	    .b_len = (uint16_t)(a->len - a->domain_at) });
+}
+
+static void
+want_user_headers(struct want *w, const struct tables *t,
+    const struct envelope *env, uint64_t user)
+{
+	struct addr_hash h UNSET;
+	size_t i;
+
+	for (i = 0; i < env->headers_n; i++) {
+		const struct addr *a = &env->headers[i];
+		const struct addr *base = &env->header_base[i];
+
+		tables_hash_addr(t, a, &h);
+		add_user(w, env->user, user, a, h.address, h.domain,
+		    WHO_HEADER, (uint8_t)i);
+		add_user_domain(w, env->user, user, a, h.domain, WHO_HEADER,
+		    (uint8_t)i);
+		add_user(w, env->user, user, base, base_hash(t, base, &h),
+		    h.domain, WHO_HEADER_BASE, (uint8_t)i);
+	}
 }
 
 /* The fact of the first key of this class and owner, or -1. */
@@ -216,20 +317,24 @@ find_fact(const struct want *w, const struct facts *f, uint8_t cls,
 }
 
 /* Whose list counts: the alias' target, an address of the directory, else the
- * address without its extension. */
+ * address without its extension; and its hash. */
 static int
-find_user(struct envelope *env, const struct want *w, const struct facts *f)
+find_user(const struct tables *t, struct envelope *env, struct want *w,
+    const struct facts *f, uint64_t *hash)
 {
 	int i = find_fact(w, f, RECORD_ALIAS, WHO_RCPT);
 
-	if (i < 0 && find_fact(w, f, RECORD_DIRECTORY, WHO_RCPT) >= 0) {
-		env->user = &env->rcpt;
+	env->user = &env->rcpt;
+	*hash = w->rcpt.address;
+	if (i < 0 && find_fact(w, f, RECORD_DIRECTORY, WHO_RCPT) >= 0)
 		return 0;
-	}
 	if (i < 0)
 		i = find_fact(w, f, RECORD_ALIAS, WHO_RCPT_BASE);
 	if (i < 0) {
-		env->user = env->has_rcpt_base ? &env->rcpt_base : &env->rcpt;
+		if (env->has_rcpt_base) {
+			env->user = &env->rcpt_base;
+			*hash = w->rcpt_base;
+		}
 		return 0;
 	}
 	if (addr_parse(&env->primary, f->values.data + f->at[i], f->len[i],
@@ -237,6 +342,8 @@ find_user(struct envelope *env, const struct want *w, const struct facts *f)
 		return ERR_CORRUPT;
 	env->has_primary = true;
 	env->user = &env->primary;
+	tables_hash_addr(t, &env->primary, &w->primary);
+	*hash = w->primary.address;
 	return 0;
 }
 
@@ -244,27 +351,27 @@ int
 want_second(const struct tables *t, struct envelope *env,
     const struct facts *f, struct want *w)
 {
-	size_t i;
+	const struct addr_hash *h = &w->sender;
+	uint64_t user;
 	int rc;
 
 	if (env->sender_bad || env->rcpt_bad)
 		return 0;
-	if ((rc = find_user(env, w, f)) < 0)
+	if ((rc = find_user(t, env, w, f, &user)) < 0)
 		return rc;
 	if (env->has_primary && needs_directory(t, env))
-		add_text(w, RECORD_DIRECTORY, WHO_PRIMARY, 0, &env->primary);
+		add_text(w, RECORD_DIRECTORY, WHO_PRIMARY, 0, &env->primary,
+		    user);
 	if (env->has_primary && needs_groups(t, env))
-		add_entries(w, t, &env->primary, WHO_PRIMARY, 0, true);
-	add_user(w, env->user, &env->sender, WHO_SENDER, 0, true);
+		add_entries(w, t, &env->primary, &w->primary, WHO_PRIMARY, 0);
+	add_user(w, env->user, user, &env->sender, h->address, h->domain,
+	    WHO_SENDER, 0);
+	add_user_domain(w, env->user, user, &env->sender, h->domain,
+	    WHO_SENDER, 0);
 	if (env->has_sender_base)
-		add_user(w, env->user, &env->sender_base, WHO_SENDER_BASE, 0,
-		    false);
-	for (i = 0; i < env->headers_n; i++) {
-		add_user(w, env->user, &env->headers[i], WHO_HEADER,
-		    (uint8_t)i, true);
-		add_user(w, env->user, &env->header_base[i], WHO_HEADER_BASE,
-		    (uint8_t)i, false);
-	}
+		add_user(w, env->user, user, &env->sender_base,
+		    w->sender_base, h->domain, WHO_SENDER_BASE, 0);
+	want_user_headers(w, t, env, user);
 	return w->over ? ERR_TOOBIG : 0;	/* GCOVR_EXCL_BR_LINE: add() */
 }
 

@@ -8,7 +8,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(NULL);
 	struct bytes in = bytes_of(data, len);
 	struct diag why;
 

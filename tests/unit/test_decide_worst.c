@@ -120,7 +120,7 @@ struct shape {
 static struct tables *
 make(const struct shape *s, size_t n)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(NULL);
 	struct ip_prefix ips[8];
 	struct diag why;
 	struct buf k, v;
@@ -238,7 +238,7 @@ judge_worst(const struct tables *t, struct message *m, struct verdict *v)
 
 	fill(m);
 	facts_reset(&m->f);
-	assert_int_equal(want_first(t, &m->e, &m->w), 0);
+	assert_int_equal(want_first(t, &m->e, &m->w, NULL, NULL), 0);
 	fetch(m, 0);
 	first = m->w.n;
 	assert_int_equal(want_second(t, &m->e, &m->f, &m->w), 0);
@@ -326,7 +326,7 @@ input_over_the_budget_is_internal_and_never_a_5xx(void **state)
 	facts_init(&m->f);
 	fill(m);
 	m->f.values.max = 64 * 1024 * 1024;
-	assert_int_equal(want_first(t, &m->e, &m->w), 0);
+	assert_int_equal(want_first(t, &m->e, &m->w, NULL, NULL), 0);
 	for (i = 0; i < m->w.n; i++)
 		facts_set(&m->f, i, m->w.key[i].cls == RECORD_ENTRY ?
 		    FACT_FOUND : FACT_ABSENT, gids, sizeof(gids));
@@ -352,7 +352,7 @@ lookup_that_failed_is_internal_and_never_a_5xx(void **state)
 	(void)state;
 	facts_init(&m->f);
 	fill(m);
-	assert_int_equal(want_first(t, &m->e, &m->w), 0);
+	assert_int_equal(want_first(t, &m->e, &m->w, NULL, NULL), 0);
 	fetch(m, 0);
 	for (i = 0; i < m->w.n; i++) {
 		enum fact_state was = m->f.state[i];
@@ -382,7 +382,7 @@ trace_keeps_the_best_sixteen_and_counts_the_rest(void **state)
 	(void)state;
 	facts_init(&m->f);
 	fill(m);
-	assert_int_equal(want_first(t, &m->e, &m->w), 0);
+	assert_int_equal(want_first(t, &m->e, &m->w, NULL, NULL), 0);
 	fetch(m, 0);
 	first = m->w.n;
 	assert_int_equal(want_second(t, &m->e, &m->f, &m->w), 0);
@@ -415,7 +415,8 @@ too_many_header_addresses_are_an_error(void **state)
 	(void)state;
 	fill(m);
 	m->e.headers_n = DECIDE_HEADERS_MAX + 1;
-	assert_int_equal(want_first(t, &m->e, &m->w), ERR_TOOBIG);
+	assert_int_equal(want_first(t, &m->e, &m->w, NULL, NULL),
+	    ERR_TOOBIG);
 	tables_free(&t);
 	free(m);
 }
@@ -433,7 +434,7 @@ alias_of_no_address_is_corrupt(void **state)
 	facts_init(&m->f);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fill(m);
-		assert_int_equal(want_first(t, &m->e, &m->w), 0);
+		assert_int_equal(want_first(t, &m->e, &m->w, NULL, NULL), 0);
 		fetch(m, 0);
 		facts_set(&m->f, 0, FACT_FOUND, bad[i], strlen(bad[i]));
 		assert_int_equal(m->w.key[0].cls, RECORD_ALIAS);
@@ -469,7 +470,8 @@ damaged_facts_end_in_a_verdict(void **state)
 	for (len = 0; len < sizeof(entry); len++) {
 		for (k = 0; k < 2; k++) {
 			fill(m);
-			assert_int_equal(want_first(t[k], &m->e, &m->w), 0);
+			assert_int_equal(want_first(t[k], &m->e, &m->w, NULL,
+			    NULL), 0);
 			for (i = 0; i < m->w.n; i++) {
 				if (m->w.key[i].cls == RECORD_ENTRY)
 					facts_set(&m->f, i, FACT_FOUND,
@@ -501,7 +503,7 @@ conditions_over_the_limit_are_refused(void **state)
 	struct policy p = { .narrative = text("n"), .enabled = true,
 	    .action = ACTION_BLOCK, .based_on = BASED_ENVELOPE, .ips = ips,
 	    .ips_n = MODEL_IPS_MAX };
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(NULL);
 	struct diag why;
 	struct buf k, v;
 	char id[32];

@@ -126,7 +126,7 @@ put_group(struct tables *t, const char *name, const char *parent)
 static void
 tables_cut_a_cycle_of_groups(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(NULL);
 	const char *path[4];
 
 	(void)state;
@@ -147,7 +147,7 @@ tables_cut_a_cycle_of_groups(void **state)
 static void
 tables_refuse_what_they_do_not_know(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(NULL);
 	struct diag why;
 
 	(void)state;
@@ -166,7 +166,7 @@ tables_refuse_what_they_do_not_know(void **state)
 static void
 judge_with_a_failed_look_up_is_internal_and_no_5xx(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(NULL);
 	struct envelope env = { 0 };
 	struct facts *f = malloc(sizeof(*f));
 	struct want w;
@@ -180,7 +180,7 @@ judge_with_a_failed_look_up_is_internal_and_no_5xx(void **state)
 	addr_parse(&env.sender, "x@b.example", 11, ADDR_TEXT, NULL);
 	addr_parse(&env.rcpt, "al@acme.example", 15, ADDR_TEXT, NULL);
 	facts_init(f);
-	assert_int_equal(want_first(t, &env, &w), 0);
+	assert_int_equal(want_first(t, &env, &w, NULL, NULL), 0);
 	for (i = 0; i < w.n; i++)
 		facts_set(f, i, FACT_ABSENT, NULL, 0);
 	judge(t, &env, &w, f, 0, STAGE_ONLY, &v, NULL);

@@ -131,12 +131,14 @@ run_mix(const struct decide_bench *c, struct job *job, size_t threads,
 	memset(ns, 0, sizeof(ns));
 	memset(ratio, 0, sizeof(ratio));
 	for (round = 0; round <= c->rounds; round++) {
-		for (w = 0; w < WAYS; w++)
-			v[w] = !is_asked(c, w) ? 0 : run_threads(job, threads, (enum way)w, mix,
-			    (size_t)c->decisions);
-		if (round == 0)
-			continue;	/* warms up */
 		for (w = 0; w < WAYS; w++) {
+			v[w] = 0;
+			if (is_asked(c, w))
+				v[w] = run_threads(job, threads, (enum way)w,
+				    mix, (size_t)c->decisions);
+		}
+		/* the first round warms up */
+		for (w = 0; w < WAYS && round > 0; w++) {
 			if (!is_asked(c, w))
 				continue;
 			samples_add(&ns[w], v[w]);

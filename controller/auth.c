@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "controller/audit.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
@@ -87,15 +88,18 @@ static int
 write_row(struct store *s, const char *name, const char *token,
     struct diag *why)
 {
+	const struct audit_entry e = { .actor = "controller",
+	    .role = "controller", .action = "token.create", .object = name };
 	uint8_t hash[AUTH_HASH_LEN];
 	char hex[2 * AUTH_HASH_LEN + 1], now[CLOCK_TEXT_LEN], json[192];
+	const struct store_row row = { TABLE, name, json };
 
 	auth_token_hash(token, hash);
 	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
 	clock_format(clock_wall_us(), now);
 	snprintf(json, sizeof(json), "{\"hash\":\"%s\",\"created\":\"%s\"}",
 	    hex, now);
-	return store_row_put(s, TABLE, name, json, why);
+	return store_rows_write(s, &row, 1, &e, why);
 }
 
 /* The file comes first: a crash between the two makes another token at the

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/audit.h"
 #include "controller/publish.h"
 #include "controller/store.h"
 #include "proto/base/sock.h"
@@ -99,14 +100,17 @@ bool fleet_head(struct fleet *f, struct head *out);
 /* The highest version that any node has told of since the start. */
 uint64_t fleet_highest(struct fleet *f);
 
-/* Make a join token, good once until ttl_ms from now, and append it.  Takes
- * the lock.  0; ERR_FULL: FLEET_NODES_MAX are waiting; ERR_IO. */
-int fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
-    int64_t *expires_us, struct diag *why);
+/* Make a join token, good once until ttl_ms from now, and append it.  by is
+ * what the audit log says of it (NULL: nothing).  Takes the lock.  0;
+ * ERR_FULL: FLEET_NODES_MAX are waiting; ERR_IO. */
+int fleet_token(struct fleet *f, uint64_t ttl_ms,
+    const struct audit_entry *by, struct buf *out, int64_t *expires_us,
+    struct diag *why);
 
-/* Let a node in no more, not even where it is connected.  Takes the lock.
- * 0, ERR_NOENT, ERR_IO. */
-int fleet_revoke(struct fleet *f, const char *id, struct diag *why);
+/* Let a node in no more, not even where it is connected.  by and the lock as
+ * above.  0, ERR_NOENT, ERR_IO. */
+int fleet_revoke(struct fleet *f, const char *id,
+    const struct audit_entry *by, struct diag *why);
 
 enum node_state { NODE_JOINING, NODE_CURRENT, NODE_BEHIND, NODE_REFUSING,
     NODE_AWAY, NODE_REPAIRING, NODE_HELD, NODE_STATES };

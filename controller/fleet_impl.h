@@ -67,6 +67,7 @@ struct fleet {
 	struct sock *sock[3];
 	struct buf beat, out;
 	struct chunk_cache *chunks;
+	struct audit_limit refused;	/* enrolments, in the audit log */
 	struct delta_req cached;	/* what the frame in `delta` follows; */
 	struct delta_req cached_to;	/* .. and where it leads */
 	struct buf delta;

@@ -134,10 +134,13 @@ by_id(struct fleet *f, const char *id)
 	return NULL;
 }
 
-/* Its row as the copy says; under the controller's lock. */
+/* Its row as the copy says, together with one more (NULL: none) and an entry
+ * of the audit log (NULL: none); under the controller's lock. */
 static int
-put_node(struct fleet *f, const struct node *n, struct diag *why)
+put_node(struct fleet *f, const struct node *n, const struct store_row *more,
+    const struct audit_entry *by, struct diag *why)
 {
+	struct store_row rows[2] = { { .table = "node" } };
 	const struct node_reads *r = &n->info.reads;
 	char hex[SOCK_KEY_LEN * 2 + 1], json[320], reads[96] = "";
 
@@ -149,7 +152,12 @@ put_node(struct fleet *f, const struct node *n, struct diag *why)
 	snprintf(json, sizeof(json), "{\"enrolled\":%lld,\"key\":\"%s\","
 	    "\"revoked\":%s%s}", (long long)n->info.enrolled_us, hex,
 	    n->revoked ? "true" : "false", reads);
-	return store_row_put(f->conf.store, "node", n->info.id, json, why);
+	rows[0].key = n->info.id;
+	rows[0].json = json;
+	if (more != NULL)
+		rows[1] = *more;
+	return store_rows_write(f->conf.store, rows, more == NULL ? 1 : 2, by,
+	    why);
 }
 
 void
@@ -179,7 +187,7 @@ fleet_save_reads(struct fleet *f, const uint8_t key[SOCK_KEY_LEN])
 		copy = *n;
 	}
 	pthread_mutex_unlock(&f->mu);
-	due = due && put_node(f, &copy, NULL) == 0;
+	due = due && put_node(f, &copy, NULL, NULL, NULL) == 0;
 	pthread_mutex_lock(&f->mu);
 	if (due && (n = fleet_by_key(f, key)) != NULL)
 		n->reads_unsaved = memcmp(&n->info.reads, &copy.info.reads,
@@ -261,11 +269,26 @@ lock_soon(struct fleet *f)
 	return pthread_mutex_timedlock(f->conf.lock, &t) == 0 ? 0 : ERR_BUSY;
 }
 
+/* Somebody without a good token; the name is what he says. */
+static void
+note_refused(struct fleet *f, const char *name)
+{
+	struct audit_entry e = { .role = "unknown", .action = "node.enroll",
+	    .object = name, .result = "denied" };
+
+	if (audit_allows(&f->refused, clock_mono_ms(), &e.more))
+		store_audit(f->conf.store, &e, NULL);
+}
+
 int
 fleet_enroll(struct fleet *f, const struct enroll *e,
     const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why)
 {
 	struct node new = { .info = { .enrolled_us = clock_wall_us() } };
+	struct audit_entry by = { .actor = id, .role = "node",
+	    .action = "node.enroll", .object = id };
+	char hex[TOKEN_HASH_LEN * 2 + 1];
+	const struct store_row used = { "token", hex, NULL };
 	uint8_t hash[TOKEN_HASH_LEN];
 	bool good, full;
 	int rc;
@@ -275,6 +298,7 @@ fleet_enroll(struct fleet *f, const struct enroll *e,
 		    "again");
 	crypto_generichash(hash, sizeof(hash), e->secret, sizeof(e->secret),
 	    NULL, 0);
+	hex_format(hash, sizeof(hash), hex);
 	pthread_mutex_lock(&f->mu);
 	full = f->n >= FLEET_NODES_MAX;
 	good = !full && take_token(f, hash);
@@ -282,20 +306,19 @@ fleet_enroll(struct fleet *f, const struct enroll *e,
 	memcpy(new.info.id, id, sizeof(new.info.id));
 	memcpy(new.key, key, SOCK_KEY_LEN);
 	pthread_mutex_unlock(&f->mu);
-	/* The token goes first: a crash between the two writes costs a token
-	 * and never lets it be used twice. */
 	if (full)
 		rc = diag_set(why, ERR_FULL, "there are %d nodes already",
 		    FLEET_NODES_MAX);
 	else if (!good)
 		rc = diag_set(why, ERR_AUTH, "the token is unknown, used or "
 		    "expired");
-	else if ((rc = del_token(f, hash, why)) == 0 &&
-	    (rc = put_node(f, &new, why)) == 0) {
+	else if ((rc = put_node(f, &new, &used, &by, why)) == 0) {
 		pthread_mutex_lock(&f->mu);
 		add_node(f, id, key, new.info.enrolled_us, false);
 		pthread_mutex_unlock(&f->mu);
 	}
+	if (rc == ERR_AUTH)
+		note_refused(f, e->name);
 	pthread_mutex_unlock(f->conf.lock);
 	return rc;
 }
@@ -318,10 +341,12 @@ sweep_tokens(struct fleet *f, int64_t now)
 }
 
 static int
-put_token(struct fleet *f, const struct join_token *t, struct diag *why)
+put_token(struct fleet *f, const struct join_token *t,
+    const struct audit_entry *by, struct diag *why)
 {
 	uint8_t hash[TOKEN_HASH_LEN];
 	char hex[TOKEN_HASH_LEN * 2 + 1], json[64];
+	const struct store_row row = { "token", hex, json };
 	int rc = 0;
 
 	crypto_generichash(hash, sizeof(hash), t->secret, sizeof(t->secret),
@@ -335,7 +360,7 @@ put_token(struct fleet *f, const struct join_token *t, struct diag *why)
 		rc = diag_set(why, ERR_FULL, "%d join tokens wait to be used",
 		    FLEET_NODES_MAX);
 	if (rc == 0)
-		rc = store_row_put(f->conf.store, "token", hex, json, why);
+		rc = store_rows_write(f->conf.store, &row, 1, by, why);
 	if (rc == 0)
 		add_token(f, hash, t->expires_us);
 	pthread_mutex_unlock(f->conf.lock);
@@ -343,8 +368,8 @@ put_token(struct fleet *f, const struct join_token *t, struct diag *why)
 }
 
 int
-fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
-    int64_t *expires_us, struct diag *why)
+fleet_token(struct fleet *f, uint64_t ttl_ms, const struct audit_entry *by,
+    struct buf *out, int64_t *expires_us, struct diag *why)
 {
 	struct join_token t = { .endpoint = "" };
 	int rc;
@@ -355,7 +380,7 @@ fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
 	    SIGN_PUBLIC_LEN, NULL, 0);
 	randombytes_buf(t.secret, sizeof(t.secret));
 	t.expires_us = clock_wall_us() + (int64_t)ttl_ms * 1000;
-	if ((rc = put_token(f, &t, why)) == 0) {
+	if ((rc = put_token(f, &t, by, why)) == 0) {
 		token_format(&t, out);
 		*expires_us = t.expires_us;
 	}
@@ -364,7 +389,8 @@ fleet_token(struct fleet *f, uint64_t ttl_ms, struct buf *out,
 }
 
 int
-fleet_revoke(struct fleet *f, const char *id, struct diag *why)
+fleet_revoke(struct fleet *f, const char *id, const struct audit_entry *by,
+    struct diag *why)
 {
 	struct node copy, *n;
 	int rc;
@@ -382,7 +408,7 @@ fleet_revoke(struct fleet *f, const char *id, struct diag *why)
 	if (n == NULL)
 		rc = diag_set(why, ERR_NOENT, "there is no node %s", id);
 	else
-		rc = put_node(f, &copy, why);
+		rc = put_node(f, &copy, NULL, by, why);
 	pthread_mutex_unlock(f->conf.lock);
 	return rc;
 }

@@ -4,10 +4,12 @@
 #include "controller/keeper.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "controller/audit.h"
 #include "controller/keyring.h"
 #include "controller/messages/messages.h"
 #include "proto/base/buf.h"
@@ -19,6 +21,8 @@
 #define MESSAGES_EACH_S 60	/* unless there is more to delete */
 #define MESSAGES_STEP 2000
 #define KEYS_EACH_S 3600
+#define AUDIT_EACH_S 86400	/* each time adds an entry */
+#define AUDIT_STEP 2000
 #define DAY_US ((int64_t)86400 * 1000000)
 
 struct keeper {
@@ -28,7 +32,7 @@ struct keeper {
 	pthread_cond_t wake;
 	bool stop;
 	char *from;		/* where the walk over the items goes on */
-	unsigned until_messages, until_keys;	/* steps */
+	unsigned until_messages, until_keys, until_audit;	/* steps */
 };
 
 static bool
@@ -52,8 +56,10 @@ int
 keeper_expire_entries(struct store *s, int64_t now_us, char **from,
     size_t *ended, struct diag *why)
 {
+	const struct audit_entry e = { .role = "controller",
+	    .action = "group.expire" };
 	const struct commit info = { .actor = "expiry", .action = "group",
-	    .message = "their time was over" };
+	    .message = "their time was over", .audit = &e };
 	struct change ch = { 0 };
 	struct items_cursor cur;
 	const struct item *it;
@@ -117,6 +123,40 @@ expire_messages(struct keeper *k)
 }
 
 bool
+keeper_cut_audit(struct store *s, int64_t days, int64_t now_us)
+{
+	struct diag why;
+	uint64_t n;
+	int rc = store_audit_cut(s, now_us - days * DAY_US, AUDIT_STEP, &n,
+	    &why);
+
+	if (rc < 0)
+		log_error("audit.cut_failed", F_S("reason", why.text));
+	else if (n > 0)
+		log_info("audit.cut", F_U("n", n));
+	return rc == 0 && n == AUDIT_STEP;
+}
+
+static void
+cut_audit(struct keeper *k)
+{
+	bool more;
+
+	if (k->conf.audit_days == 0)
+		return;
+	if (k->until_audit > 0) {
+		k->until_audit--;
+		return;
+	}
+	pthread_mutex_lock(k->conf.lock);
+	more = keeper_cut_audit(k->conf.store, k->conf.audit_days,
+	    clock_wall_us());
+	pthread_mutex_unlock(k->conf.lock);
+	if (!more)
+		k->until_audit = AUDIT_EACH_S / STEP_S;
+}
+
+bool
 keeper_renew_key(struct keyring *k, int64_t now_us)
 {
 	int64_t left = keyring_days(k, now_us);
@@ -141,6 +181,22 @@ keeper_renew_key(struct keyring *k, int64_t now_us)
 }
 
 static void
+note_renewal(struct keeper *k)
+{
+	struct audit_entry e = { .actor = "renewal", .role = "controller",
+	    .action = "key.rotate" };
+	char object[48];
+	struct diag why;
+
+	snprintf(object, sizeof(object), "serial %llu", (unsigned long long)
+	    signer_about(keyring_signer(k->conf.keys))->serial);
+	e.object = object;
+	if (store_audit(k->conf.store, &e, &why) < 0)
+		log_error("audit.failed", F_S("action", e.action),
+		    F_S("reason", why.text));
+}
+
+static void
 renew_key(struct keeper *k)
 {
 	if (k->conf.keys == NULL)
@@ -150,9 +206,11 @@ renew_key(struct keeper *k)
 		return;
 	}
 	pthread_mutex_lock(k->conf.lock);
-	if (keeper_renew_key(k->conf.keys, clock_wall_us()) &&
-	    k->conf.on_rekey != NULL)
-		k->conf.on_rekey(k->conf.arg);
+	if (keeper_renew_key(k->conf.keys, clock_wall_us())) {
+		note_renewal(k);
+		if (k->conf.on_rekey != NULL)
+			k->conf.on_rekey(k->conf.arg);
+	}
 	pthread_mutex_unlock(k->conf.lock);
 	k->until_keys = KEYS_EACH_S / STEP_S;
 }
@@ -183,6 +241,7 @@ run(void *arg)
 	do {
 		expire_entries(k);
 		expire_messages(k);
+		cut_audit(k);
 		renew_key(k);
 	} while (pause_step(k));
 	return NULL;

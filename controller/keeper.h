@@ -1,7 +1,7 @@
 /*
  * keeper.h - the controller's slow chores: group entries whose time is over
- * are taken out, old messages are deleted, the publisher's key is replaced
- * before its certificate ends.
+ * are taken out, old messages and old entries of the audit log are deleted,
+ * the publisher's key is replaced before its certificate ends.
  *
  * One thread, a step each second.  A step holds the controller's lock for a
  * bounded walk (KEEPER_WALK items), so that requests never wait for a set of
@@ -28,6 +28,7 @@ struct keeper_conf {
 	struct store *store;
 	struct messages *messages;
 	int64_t message_days;		/* 0: kept for ever */
+	int64_t audit_days;		/* 0: kept for ever */
 	struct keyring *keys;		/* NULL: none are looked after */
 	/* after a new version, a new signer; with the lock held */
 	void (*on_commit)(void *arg);
@@ -49,6 +50,10 @@ void keeper_stop(struct keeper **k);
  */
 int keeper_expire_entries(struct store *s, int64_t now_us, char **from,
     size_t *ended, struct diag *why);
+
+/* Drop entries of the audit log that are older than days: so many at a
+ * time.  Needs the lock.  Is there more to drop now? */
+bool keeper_cut_audit(struct store *s, int64_t days, int64_t now_us);
 
 /*
  * When the certificate of the publisher's key ends within KEYRING_WARN_DAYS:

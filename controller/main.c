@@ -29,7 +29,7 @@
 struct settings_of_controller {
 	char *dir, *api, *tls_cert, *tls_key, *control, *events, *enroll;
 	char *advertise, *ready_file;
-	int64_t message_days;
+	int64_t message_days, audit_days;
 	int log_format, log_level;
 };
 
@@ -74,6 +74,9 @@ static const struct conf_option options[] = {
 	{ .name = "message_days", .type = CONF_INT, .offset = AT(message_days),
 	    .min = 0, .max = 36500, .def = "90",
 	    .help = "how long refusals are kept; 0: for ever" },
+	{ .name = "audit_days", .type = CONF_INT, .offset = AT(audit_days),
+	    .min = 0, .max = 36500, .def = "0",
+	    .help = "how long the audit log is kept; 0: for ever" },
 	{ .name = "ready_file", .type = CONF_TEXT, .offset = AT(ready_file),
 	    .help = "written as JSON once all listeners are up" },
 	{ .name = "log_format", .type = CONF_ENUM, .offset = AT(log_format),
@@ -180,7 +183,8 @@ start(struct controller *c, struct diag *why)
 	    .on_events = on_events, .on_whole = on_whole, .arg = c };
 	struct publisher_conf publishing = { .lock = &c->lock };
 	struct keeper_conf keeper = { .lock = &c->lock,
-	    .message_days = c->conf.message_days, .on_commit = on_commit,
+	    .message_days = c->conf.message_days,
+	    .audit_days = c->conf.audit_days, .on_commit = on_commit,
 	    .on_rekey = on_rekey, .arg = c };
 	char path[4200], published[4200];
 	int rc;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/audit.h"
 #include "controller/backup_impl.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
@@ -52,23 +53,32 @@ note_token(void *arg, const char *key, const char *json)
 	snprintf(t->key[t->n++], sizeof(*t->key), "%s", key);
 }
 
-/* A join token that was used after the backup must not serve again. */
+/* As one write: the mark; no join token, since one that was used after the
+ * backup must not serve again; who did it. */
 static int
-drop_tokens(struct store *s, struct diag *why)
+mark_restored(struct store *s, const char *from, struct diag *why)
 {
+	const struct audit_entry e = { .actor = "restore", .role = "local",
+	    .action = "restore", .object = from };
 	struct tokens t = { .n = 0 };
 	int rc = store_row_scan(s, "token", note_token, &t, why);
+	struct store_row *row = xcalloc(t.n + 1, sizeof(*row));
 	size_t i;
 
-	for (i = 0; i < t.n && rc == 0; i++)
-		rc = store_row_del(s, "token", t.key[i], why);
+	for (i = 0; i < t.n; i++)
+		row[i] = (struct store_row){ "token", t.key[i], NULL };
+	row[t.n] = (struct store_row){ "state", "restored", "{}" };
+	if (rc == 0)
+		rc = store_rows_write(s, row, t.n + 1, &e, why);
+	free(row);
 	free(t.key);
 	return rc;
 }
 
 /* Does what was put back open, and is it what the backup says? */
 static int
-verify(const char *dir, const json_t *mark, struct diag *why)
+verify(const char *from, const char *dir, const json_t *mark,
+    struct diag *why)
 {
 	char hex[DIGEST_LEN * 2 + 1];
 	struct store *s = NULL;
@@ -90,9 +100,7 @@ verify(const char *dir, const json_t *mark, struct diag *why)
 		rc = diag_set(why, ERR_CORRUPT, "the backup holds another "
 		    "version than its file BACKUP says");
 	if (rc == 0)
-		rc = drop_tokens(s, why);
-	if (rc == 0)
-		rc = store_row_put(s, "state", "restored", "{}", why);
+		rc = mark_restored(s, from, why);
 	store_close(&s);
 	return rc;
 }
@@ -135,7 +143,7 @@ backup_restore(const char *from, const char *dir, struct diag *why)
 	else if ((rc = file_mkdirs(dir, 0700, why)) == 0) {
 		rc = copy_parts(from, dir, why);
 		if (rc == 0)
-			rc = verify(dir, mark, why);
+			rc = verify(from, dir, mark, why);
 		for (i = 0; rc < 0 && i < PARTS; i++) {
 			snprintf(path, sizeof(path), "%s/%s", dir, parts[i]);
 			file_remove_tree(path, NULL);

@@ -34,6 +34,7 @@ static const struct cli_command commands[] = {
 	{ "sender", cmd_sender, "users' own lists of senders" },
 	{ "message", cmd_message, "search what was refused, and why" },
 	{ "revision", cmd_revision, "who changed what, when and why" },
+	{ "audit", cmd_audit, "who did what to the controller, provably" },
 	{ "status", cmd_status, "say what is in force, and where" },
 	{ "node", cmd_node, "the nodes: list, join, revoke" },
 	{ "backup", cmd_backup, "all that the controller holds, in a folder" },

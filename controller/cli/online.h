@@ -24,6 +24,7 @@ int cmd_policy(int argc, char **argv);
 int cmd_sender(int argc, char **argv);
 int cmd_message(int argc, char **argv);
 int cmd_revision(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_key(int argc, char **argv);

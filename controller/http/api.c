@@ -38,6 +38,7 @@ api_error(struct api_call *c, int status, const char *code, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	c->code = code;
 	o = json_pack("{s:{s:s, s:s}}", "error", "code", code, "message",
 	    message);
 	if (o == NULL)		/* the message is no UTF-8 */
@@ -129,6 +130,23 @@ api_query_number(struct api_call *c, const char *key, json_int_t def,
 	return false;
 }
 
+bool
+api_query_time(struct api_call *c, const char *key, int64_t *out)
+{
+	const char *text = httpd_query(c->req, key);
+	uint64_t ms;
+
+	if (text == NULL || clock_parse(text, out) == 0)
+		return true;
+	if (clock_parse_duration(text, &ms) == 0) {
+		*out = clock_wall_us() - (int64_t)ms * 1000;
+		return true;
+	}
+	api_error(c, 400, "usage", "%s is a time such as "
+	    "2026-06-15T12:00:00Z, or 24h for as long ago", key);
+	return false;
+}
+
 void
 api_reply_change(struct api_call *c, const struct change *ch,
     uint64_t version, json_t *more)
@@ -184,7 +202,8 @@ api_commit(struct api_call *c, const struct change *ch, const char *action,
 {
 	const struct commit info = { .actor = c->actor, .action = action,
 	    .message = api_text(c, "message", NULL), .document = document,
-	    .if_revision = (uint64_t)api_number(c, "if_revision", 0) };
+	    .if_revision = (uint64_t)api_number(c, "if_revision", 0),
+	    .audit = &c->audit };
 	uint64_t before = store_version(c->api->store);
 	struct records records;
 	struct items items;
@@ -272,6 +291,7 @@ authorise(struct api_call *c)
 	    &why) == 0)
 		return true;
 	n = auth_rate_denied(&c->api->rate, c->req->peer, clock_mono_ms());
+	api_audit_denied(c, n);
 	if (n == AUTH_RATE_MAX + 1)
 		log_warning("auth.denied_often", F_S("peer", c->req->peer));
 	if (n > AUTH_RATE_MAX)
@@ -333,8 +353,13 @@ api_handle(struct api *a, const struct httpd_request *req,
 	if (!authorise(&c) || (r = find_route(&c, &tail)) == NULL)
 		return;
 	c.tail = tail;
-	if (parse_body(&c, r) == 0)
+	c.audit = (struct audit_entry){ .actor = c.actor, .role = "token",
+	    .peer = req->peer, .action = r->audit, .object = tail };
+	if (parse_body(&c, r) == 0) {
 		r->handle(&c);
+		if (r->audit != NULL)
+			api_audit_refused(&c);
+	}
 	json_decref(c.body);
 	free(tail);
 }

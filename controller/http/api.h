@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "controller/audit.h"
 #include "controller/auth.h"
 #include "controller/http/auth_rate.h"
 #include "controller/store.h"
@@ -34,6 +35,7 @@ struct api {
 	struct keyring *keys;
 	const struct auth *auth;
 	struct auth_rate rate;
+	struct audit_limit denied, failed;	/* entries of these */
 	const char *dir;	/* the controller's folder, or NULL */
 	int64_t started_us;
 	/* called after a new version stands in the store; may be NULL */
@@ -49,6 +51,11 @@ struct api_call {
 	const char *actor;	/* the token's name */
 	const char *tail;	/* what stands for the "{..}", or NULL */
 	json_t *body;		/* object of a POST, else NULL */
+	/* what the audit log will say: as the route has it, until the handler
+	 * knows better */
+	struct audit_entry audit;
+	char object[AUDIT_OBJECT_MAX];	/* room for its object */
+	const char *code;	/* of the error that was answered, or NULL */
 };
 
 struct api_route {
@@ -60,6 +67,8 @@ struct api_route {
 	const char *body;	/* of a POST: what it may and must hold */
 	const char *answer;
 	bool large;		/* takes API_LARGE_MAX */
+	const char *audit;	/* action in the audit log; NULL: it changes
+				 * nothing */
 };
 
 /* The table of all routes, ended by a NULL method. */
@@ -95,6 +104,10 @@ json_int_t api_number(const struct api_call *c, const char *key,
 bool api_query_number(struct api_call *c, const char *key, json_int_t def,
     json_int_t max, json_int_t *out);
 
+/* A time of the query, "2026-06-15T12:00:00Z" or how long ago, "24h"; *out
+ * stays when it is absent.  False when it is malformed, which was answered. */
+bool api_query_time(struct api_call *c, const char *key, int64_t *out);
+
 /* Answer {changed, version, changes, summary, more..}; more (consumed) may be
  * NULL. */
 void api_reply_change(struct api_call *c, const struct change *ch,
@@ -122,6 +135,18 @@ int api_commit(struct api_call *c, const struct change *ch,
 int api_lint_change(struct api_call *c, const struct change *ch,
     const struct items *wanted, json_t **out);
 
+/* What is done outside the store has one entry before (result "begun") and
+ * one when it was done; without the first it is not done.  False: the error
+ * was answered. */
+bool api_audit_begin(struct api_call *c);
+void api_audit_done(struct api_call *c);
+/* A change that was refused, or a request without a right token, the n-th of
+ * its address within a minute; as often as audit.h allows. */
+void api_audit_refused(struct api_call *c);
+void api_audit_denied(struct api_call *c, unsigned n);
+/* An end of the log as {sequence, hash, adopted}. */
+json_t *api_audit_mark(const struct audit_mark *m);
+
 /* The nodes that cannot take what this program publishes: at most 100 of
  * {id, reads}. */
 json_t *api_unable(const struct api *a);
@@ -129,6 +154,8 @@ json_t *api_unable(const struct api *a);
 json_t *api_key_json(const struct api *a);
 
 /* The handlers, by resource. */
+void api_audit(struct api_call *c);
+void api_audit_chain(struct api_call *c);
 void api_version(struct api_call *c);
 void api_openapi(struct api_call *c);
 void api_status(struct api_call *c);

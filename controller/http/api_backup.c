@@ -15,9 +15,13 @@ api_backup(struct api_call *c)
 	const char *to = api_text(c, "to", "");
 	struct backup_status now;
 	struct diag why;
-	int rc = backup_begin(c->api->backup, to, &why);
+	int rc;
 
-	if (rc < 0) {
+	/* the copy holds this entry */
+	c->audit.object = to;
+	if (!api_audit_begin(c))
+		return;
+	if ((rc = backup_begin(c->api->backup, to, &why)) < 0) {
 		api_fail(c, rc == ERR_BUSY ? ERR_CONFLICT : rc, &why);
 		return;
 	}
@@ -69,6 +73,7 @@ catch_up_key(struct api_call *c, struct diag *why)
 {
 	uint64_t highest = fleet_highest_serial(c->api->fleet);
 	struct keyring *k = c->api->keys;
+	struct audit_entry e;
 	int rc;
 
 	if (highest <= signer_about(keyring_signer(k))->serial)
@@ -77,6 +82,11 @@ catch_up_key(struct api_call *c, struct diag *why)
 		return diag_set(why, ERR_CONFLICT, "nodes hold a newer "
 		    "certificate of the publisher's key than the backup: "
 		    "run \"postern key rotate --root FILE\" first");
+	e = c->audit;
+	e.action = "key.rotate";
+	e.object = "for nodes that hold a newer certificate";
+	if ((rc = store_audit(c->api->store, &e, why)) < 0)
+		return rc;
 	keyring_heard(k, highest, clock_wall_us());
 	rc = keyring_rotate(k, clock_wall_us(), SIGNER_DAYS, false, why);
 	if (rc == 0)
@@ -87,7 +97,9 @@ catch_up_key(struct api_call *c, struct diag *why)
 void
 api_adopt(struct api_call *c)
 {
-	const struct commit info = { .actor = c->actor, .action = "adopt" };
+	struct audit_entry entry = c->audit;
+	const struct commit info = { .actor = c->actor, .action = "adopt",
+	    .audit = &entry };
 	uint64_t ours = store_version(c->api->store);
 	uint64_t highest = fleet_highest(c->api->fleet), version;
 	bool held = publisher_is_held(c->api->publisher);
@@ -103,6 +115,7 @@ api_adopt(struct api_call *c)
 		api_fail(c, rc, &why);
 		return;
 	}
+	entry.adopts = true;
 	rc = store_adopt(c->api->store, highest > ours ? highest : ours,
 	    &info, &version, &why);
 	if (rc == 0 && held)

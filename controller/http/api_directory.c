@@ -131,6 +131,8 @@ api_directory_edit(struct api_call *c)
 	size_t i;
 	int rc = csv == NULL ? 0 : put_rows(&e, csv);
 
+	if (csv == NULL)
+		c->audit.action = "directory.rm";
 	json_array_foreach(json_object_get(c->body, "remove"), i, v) {
 		if (rc == 0)
 			rc = take_out(&e, json_string_value(v));

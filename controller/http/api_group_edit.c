@@ -302,6 +302,10 @@ api_group_edit(struct api_call *c)
 
 	if ((e.manager = api_manager(c, "console")) == NULL)
 		return;
+	if (api_flag(c, "import"))
+		c->audit.action = "group.import";
+	else if (json_object_get(c->body, "add") == NULL)
+		c->audit.action = "group.rm";
 	items_init(&e.named);
 	if (plan_group(&e) == 0 && plan(&e) == 0 &&
 	    api_commit(c, &e.ch, "group", NULL, &version) == 0)

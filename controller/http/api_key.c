@@ -4,6 +4,7 @@
  * A root key that is kept elsewhere signs what /v1/keys/request gives; the
  * secret half never leaves the controller.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "controller/fleet.h"
@@ -63,6 +64,14 @@ days_of(struct api_call *c, int *days)
 	return false;
 }
 
+static void
+name_serial(struct api_call *c, uint64_t serial)
+{
+	snprintf(c->object, sizeof(c->object), "serial %llu",
+	    (unsigned long long)serial);
+	c->audit.object = c->object;
+}
+
 void
 api_key_request(struct api_call *c)
 {
@@ -71,7 +80,7 @@ api_key_request(struct api_call *c)
 	struct diag why;
 	int days, rc;
 
-	if (!days_of(c, &days))
+	if (!days_of(c, &days) || !api_audit_begin(c))
 		return;
 	hear_nodes(c->api);
 	rc = keyring_request(c->api->keys, clock_wall_us(), days,
@@ -80,6 +89,8 @@ api_key_request(struct api_call *c)
 		api_fail(c, rc, &why);
 		return;
 	}
+	name_serial(c, about.serial);
+	api_audit_done(c);
 	hex_format(about.key, SIGN_PUBLIC_LEN, key);
 	hex_format(keyring_root(c->api->keys), SIGN_PUBLIC_LEN, root);
 	api_reply(c, json_pack("{s:s, s:s, s:I, s:I, s:I}", "root", root,
@@ -110,7 +121,7 @@ static int
 go_above(struct api_call *c, struct diag *why)
 {
 	const struct commit info = { .actor = c->actor,
-	    .action = "key revoke" };
+	    .action = "key revoke", .audit = &c->audit };
 	uint64_t ours = store_version(c->api->store), version;
 	uint64_t highest = fleet_highest(c->api->fleet);
 	int rc;
@@ -136,6 +147,10 @@ api_key_rotate(struct api_call *c)
 
 	if (!days_of(c, &days))
 		return;
+	if (api_flag(c, "revoke"))
+		c->audit.action = "key.revoke";
+	if (!api_audit_begin(c))
+		return;
 	hear_nodes(c->api);
 	revoked = signer_about(keyring_signer(k))->serial;
 	rc = hex != NULL ? install(c, hex, &why) : keyring_rotate(k,
@@ -146,6 +161,8 @@ api_key_rotate(struct api_call *c)
 	}
 	publisher_rekey(c->api->publisher, keyring_signer(k));
 	now = signer_about(keyring_signer(k));
+	name_serial(c, now->serial);
+	api_audit_done(c);
 	log_info("key.rotated", F_U("serial", now->serial), F_S("by",
 	    c->actor), F_S("before", now->min_serial > revoked ? "revoked" :
 	    "replaced"));

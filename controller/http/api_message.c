@@ -119,24 +119,6 @@ read_address(struct api_call *c, const char *key, char buf[ADDR_TEXT_MAX],
 	return true;
 }
 
-/* A time, or how long ago: "2026-06-15T12:00:00Z", "24h". */
-static bool
-read_time(struct api_call *c, const char *key, int64_t *out)
-{
-	const char *text = httpd_query(c->req, key);
-	uint64_t ms;
-
-	if (text == NULL || clock_parse(text, out) == 0)
-		return true;
-	if (clock_parse_duration(text, &ms) == 0) {
-		*out = clock_wall_us() - (int64_t)ms * 1000;
-		return true;
-	}
-	api_error(c, 400, "usage", "%s is a time such as "
-	    "2026-06-15T12:00:00Z, or 24h for as long ago", key);
-	return false;
-}
-
 static bool
 read_id(struct api_call *c, struct asked *a)
 {
@@ -168,8 +150,8 @@ read_query(struct api_call *c, struct asked *a)
 	if (!api_query_number(c, "limit", 100, MESSAGES_LIMIT_MAX, &limit) ||
 	    !read_address(c, "from", a->from, &a->q.from) ||
 	    !read_address(c, "to", a->to, &a->q.to) ||
-	    !read_time(c, "since", &a->q.since_us) ||
-	    !read_time(c, "until", &a->q.until_us) || !read_id(c, a))
+	    !api_query_time(c, "since", &a->q.since_us) ||
+	    !api_query_time(c, "until", &a->q.until_us) || !read_id(c, a))
 		return false;
 	a->q.limit = (size_t)limit;
 	if (status != NULL && message_status_parse(status,

@@ -120,7 +120,7 @@ void
 api_node_delete(struct api_call *c)
 {
 	struct diag why;
-	int rc = fleet_revoke(c->api->fleet, c->tail, &why);
+	int rc = fleet_revoke(c->api->fleet, c->tail, &c->audit, &why);
 
 	if (rc < 0)
 		api_fail(c, rc, &why);
@@ -143,7 +143,11 @@ api_join_token(struct api_call *c)
 		return;
 	}
 	buf_init(&token, 0);
-	rc = fleet_token(c->api->fleet, ttl, &token, &expires, &why);
+	snprintf(c->object, sizeof(c->object), "for %.60s",
+	    api_text(c, "ttl", "1h"));
+	c->audit.object = c->object;
+	rc = fleet_token(c->api->fleet, ttl, &c->audit, &token, &expires,
+	    &why);
 	if (rc < 0)
 		api_fail(c, rc, &why);
 	else {

@@ -201,6 +201,8 @@ api_policy_edit(struct api_call *c)
 
 	if (manager == NULL)
 		return;
+	if (api_flag(c, "create"))
+		c->audit.action = "policy.add";
 	if (old == NULL && !api_flag(c, "create"))
 		not_found(c);
 	else if (old != NULL && api_flag(c, "create"))

@@ -129,8 +129,8 @@ apply_items(struct api_call *c, const struct items *wanted,
 		json_decref(unable);
 		return;
 	}
-	snprintf(manager, sizeof(manager), "file:%.100s",
-	    api_text(c, "set", "default"));
+	c->audit.object = api_text(c, "set", "default");
+	snprintf(manager, sizeof(manager), "file:%.100s", c->audit.object);
 	rc = apply_plan(store_items(c->api->store), wanted, &o, &ch, &why);
 	if (rc == ERR_TOOBIG)
 		rc = ERR_CONFLICT;	/* it asks for a number */

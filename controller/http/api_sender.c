@@ -212,6 +212,10 @@ read_rows(struct edit *e)
 		    "\"action\" is permit, block or remove; or give \"rows\"");
 		return ERR_INVAL;
 	}
+	if (action != NULL)
+		e->c->audit.action = action[0] == 'p' ? "sender.permit" :
+		    action[0] == 'b' ? "sender.block" : "sender.rm";
+	e->c->audit.object = user;
 	json_array_foreach(json_object_get(e->c->body, "entries"), i, v)
 		edit_one(e, user, action, json_string_value(v));
 	json_array_foreach(rows, i, v)

@@ -75,6 +75,9 @@ api_senders_undo(struct api_call *c)
 		api_fail(c, rc, &why);
 		return;
 	}
+	snprintf(c->object, sizeof(c->object), "batch %lld",
+	    (long long)batch);
+	c->audit.object = c->object;
 	if (undoable(c, revision, &h, batch)) {
 		history_back(&h, store_items(c->api->store), true, &ch);
 		snprintf(said, sizeof(said), "undo of %lld",

@@ -164,7 +164,8 @@ make_token(struct fixture *f, uint64_t ttl_ms, struct join_token *t)
 	struct buf b;
 
 	buf_init(&b, 0);
-	assert_int_equal(fleet_token(f->f, ttl_ms, &b, &expires, NULL), 0);
+	assert_int_equal(fleet_token(f->f, ttl_ms, NULL, &b, &expires, NULL),
+	    0);
 	assert_int_equal(token_parse(b.data, t, NULL), 0);
 	assert_int_equal(t->expires_us, expires);
 	assert_string_equal(t->endpoint, fleet_endpoint(f->f, FLEET_ENROLL));

@@ -126,8 +126,8 @@ node_revoked_is_not_heard_even_when_connected(void **state)
 	publish_one(f);
 	s = dial(f, FLEET_CONTROL);
 	hear_head(f, s, &h);
-	assert_int_equal(fleet_revoke(f->f, "nobody", NULL), ERR_NOENT);
-	assert_int_equal(fleet_revoke(f->f, "mx1", NULL), 0);
+	assert_int_equal(fleet_revoke(f->f, "nobody", NULL, NULL), ERR_NOENT);
+	assert_int_equal(fleet_revoke(f->f, "mx1", NULL, NULL), 0);
 	while (hear(f, s, FRAME_HEAD, 1))
 		continue;	/* those that were on their way */
 	send_ack(s, &h, NACK_NONE);

@@ -110,7 +110,7 @@ range_of_a_node_is_kept_over_a_start(void **state)
 	assert_false(fleet_can_take(&n));
 	assert_int_equal(n.reads.engine_max, DECIDE_ENGINE + 1);
 	/* revoked, the row keeps it, and nobody waits for the node */
-	assert_int_equal(fleet_revoke(f->f, "mx1", NULL), 0);
+	assert_int_equal(fleet_revoke(f->f, "mx1", NULL, NULL), 0);
 	assert_int_equal(fleet_node(f->f, "mx1", &n), ERR_NOENT);
 }
 

@@ -15,7 +15,8 @@ token(struct fixture *f, uint64_t ttl_ms, void (*change)(struct join_token *))
 	struct buf b;
 
 	buf_init(&b, 0);
-	assert_int_equal(fleet_token(f->f, ttl_ms, &b, &expires, NULL), 0);
+	assert_int_equal(fleet_token(f->f, ttl_ms, NULL, &b, &expires, NULL),
+	    0);
 	if (change != NULL) {
 		assert_int_equal(token_parse(b.data, &t, NULL), 0);
 		change(&t);

@@ -81,19 +81,66 @@ tick(struct sync *s, uint64_t now)
 }
 
 static int
-connect_both(struct sync *s, struct diag *why)
+connect_to(struct sync *s, struct sock **out, struct diag *why)
 {
 	const struct node_identity *id = s->conf.id;
-	struct sock_conf c = { .endpoint = id->control, .secret = id->secret,
-	    .server = id->server_key, .max_msg = FRAME_MAX, .hwm = HWM };
+	bool control = out == &s->control;
+	struct sock_conf c = { .secret = id->secret,
+	    .server = id->server_key, .hwm = HWM,
+	    .endpoint = control ? id->control : id->events,
+	    .max_msg = control ? FRAME_MAX : FRAME_EVENTS_MAX };
+
+	return sock_connect(out, s->ctx, &c, why);
+}
+
+static int
+connect_both(struct sync *s, struct diag *why)
+{
 	int rc;
 
 	s->ctx = sock_ctx_new();
-	if ((rc = sock_connect(&s->control, s->ctx, &c, why)) < 0)
+	if ((rc = connect_to(s, &s->control, why)) < 0)
 		return rc;
-	c.endpoint = id->events;
-	c.max_msg = FRAME_EVENTS_MAX;
-	return sock_connect(&s->events, s->ctx, &c, why);
+	return connect_to(s, &s->events, why);
+}
+
+/*
+ * libzmq gives a connection up for good after an error of the protocol on it
+ * (a frame over the limit, something else listening there for a moment), and
+ * says nothing.
+ */
+static void
+connect_again(struct sync *s, struct sock **sock)
+{
+	struct sock_poll wake = { .fd = s->wake_fd };
+	struct diag why;
+
+	log_debug("sync.again", F_S("socket", sock == &s->control ? "control" :
+	    "events"), F_S("reason", "nothing is heard"));
+	sock_close(sock);
+	while (!s->stop && connect_to(s, sock, &why) < 0) {
+		log_error("sync.unconnected", F_S("reason", why.text));
+		sock_poll(&wake, 1, HELLO_MS);
+	}
+}
+
+/* Which silence lasts too long, counted from the last try? */
+static void
+watch_silence(struct sync *s, uint64_t now)
+{
+	uint64_t events = uplink_waits_since(s->uplink);
+
+	if (now - s->head_ms > s->conf.silence_ms &&
+	    now - s->control_ms > s->conf.silence_ms) {
+		s->control_ms = now;
+		connect_again(s, &s->control);
+		s->hello_ms = 0;
+	}
+	if (events != 0 && now - events > s->conf.silence_ms &&
+	    now - s->events_ms > s->conf.silence_ms) {
+		s->events_ms = now;
+		connect_again(s, &s->events);
+	}
 }
 
 /* Milliseconds until something is due. */
@@ -109,8 +156,6 @@ until_next(const struct sync *s, uint64_t now)
 static void
 serve(struct sync *s)
 {
-	struct sock_poll p[3] = { { .sock = s->control },
-	    { .sock = s->events }, { .fd = s->wake_fd } };
 	struct sock_msg m;
 	uint64_t n;
 
@@ -119,6 +164,9 @@ serve(struct sync *s)
 	sync_send_hello(s);
 	s->hello_ms = s->head_ms;
 	while (!s->stop) {
+		struct sock_poll p[3] = { { .sock = s->control },
+		    { .sock = s->events }, { .fd = s->wake_fd } };
+
 		sock_poll(p, 3, until_next(s, clock_mono_ms()));
 		if (p[2].ready && read(s->wake_fd, &n, sizeof(n)) < 0)
 			log_debug("sync.wake", F_S("reason", "no event"));
@@ -127,6 +175,7 @@ serve(struct sync *s)
 			sync_end_build(s);
 		uplink_step(s->uplink, s->events, clock_mono_ms());
 		tick(s, clock_mono_ms());
+		watch_silence(s, clock_mono_ms());
 	}
 	buf_fini(&m.data);
 }
@@ -187,6 +236,8 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 	int rc;
 
 	s->conf = *conf;
+	if (s->conf.silence_ms == 0)
+		s->conf.silence_ms = SYNC_SILENCE_MS;
 	s->ratchet = conf->ratchet;
 	buf_init(&s->target_frame, FRAME_MAX);
 	if (conf->current != NULL) {

@@ -16,6 +16,7 @@
 #include "node/spool.h"
 
 #define SYNC_STALE_MS 30000	/* without a head: stale */
+#define SYNC_SILENCE_MS 15000	/* without an answer: connect anew */
 
 struct sync;
 
@@ -27,6 +28,7 @@ struct sync_conf {
 	struct sentry *sentry;
 	struct ruleset *current;	/* enforced at the start, or NULL */
 	uint64_t ratchet;
+	uint64_t silence_ms;		/* 0: SYNC_SILENCE_MS */
 	/* A new view, on the sync's thread; the callee owns one reference.
 	 * It calls sync_enforced() once it decides by it. */
 	void (*on_ruleset)(void *arg, struct ruleset *r);

@@ -31,6 +31,7 @@ struct uplink {
 	uint64_t next_ms;	/* not before this */
 	uint64_t sent_ms;	/* the batch in flight, or the last one */
 	atomic_bool idle;	/* there was nothing to send */
+	uint64_t since_ms;	/* the batch waits; 0: none does */
 };
 
 struct uplink *
@@ -102,6 +103,8 @@ uplink_step(struct uplink *u, struct sock *s, uint64_t now_ms)
 		}
 		encode(u);
 	}
+	if (u->since_ms == 0)
+		u->since_ms = now_ms;
 	if (u->frame.err == 0 &&
 	    sock_send(s, NULL, u->frame.data, u->frame.len) == 0) {
 		u->in_flight = true;
@@ -115,6 +118,12 @@ uint64_t
 uplink_next_ms(const struct uplink *u)
 {
 	return u->next_ms;
+}
+
+uint64_t
+uplink_waits_since(const struct uplink *u)
+{
+	return u->since_ms;
 }
 
 void
@@ -133,5 +142,6 @@ uplink_on_frame(struct uplink *u, const void *data, size_t len)
 		u->in_flight = false;
 		u->next_ms = b->n == BATCH_N || b->data.len >= BATCH_BYTES ?
 		    0 : u->sent_ms + GATHER_MS;
+		u->since_ms = 0;
 	}
 }

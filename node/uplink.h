@@ -27,6 +27,9 @@ uint64_t uplink_next_ms(const struct uplink *u);
  * had nothing to send, so that somebody has to call the next. */
 bool uplink_was_idle(struct uplink *u);
 
+/* Since when a batch waits for its acknowledgement; 0: none does. */
+uint64_t uplink_waits_since(const struct uplink *u);
+
 /* A frame came from the events socket. */
 void uplink_on_frame(struct uplink *u, const void *data, size_t len);
 

@@ -20,6 +20,7 @@ struct fleet {
 	bool no_last_delta;		/* says so of the last one alone */
 	bool loses_request;		/* the next one for deltas */
 	bool no_manifests;		/* does not answer for now */
+	bool no_beats;			/* no head after acknowledgements */
 	unsigned delta_reqs, manifest_reqs;
 	struct sock_ctx *ctx;
 	struct sock *control, *events;
@@ -35,6 +36,7 @@ struct fleet {
 };
 
 static struct fleet fleet;
+static uint64_t fleet_silence_ms;	/* of the next node; 0: its default */
 
 static inline bool
 admit(void *arg, const char *domain, const uint8_t key[SOCK_KEY_LEN])
@@ -75,7 +77,8 @@ setup(void **state)
 {
 	struct fleet *f = &fleet;
 	struct sync_conf conf = { .metrics = &f->metrics, .arg = f,
-	    .on_ruleset = on_ruleset, .ratchet = 3 };
+	    .on_ruleset = on_ruleset, .ratchet = 3,
+	    .silence_ms = fleet_silence_ms };
 	struct spool_conf sc = { .max_bytes = 1 << 20 };
 	struct diag why = { "" };
 	char dir[512];
@@ -224,7 +227,8 @@ answer_control(struct fleet *f)
 		send_chunks(f, in);
 	else if (type == FRAME_ACK) {
 		assert_int_equal(ack_decode(&f->ack, in, NULL), 0);
-		send_buf(f, f->control, &f->x->head_frame);
+		if (!f->no_beats)
+			send_buf(f, f->control, &f->x->head_frame);
 	}
 }
 

@@ -66,14 +66,14 @@ look_up(struct ruleset *r, const void *key, size_t key_len,
     struct record_hash hash, struct buf *scratch, struct bytes *value)
 {
 	struct store *s = r->store;
-	bool verify = filter_has(s->changed, hash);
 	int rc;
 
 	buf_reset(scratch);
-	rc = db_get(s->db, r->view, key, key_len, verify, scratch, NULL);
-	if (rc == ERR_NOENT && !verify)
-		rc = db_get(s->db, r->view, key, key_len, true, scratch,
-		    NULL);
+	rc = db_get(s->db, r->view, key, key_len,
+	    filter_has(s->changed, hash), scratch, NULL);
+	if (rc == ERR_NOENT && (rc = db_get_surely(s->db, r->view, key,
+	    key_len, scratch, NULL)) == 0)
+		atomic_store(&s->damaged, true);
 	if (rc == 0)
 		rc = scratch->err != 0 ? ERR_CORRUPT : ruleset_check(s, key,
 		    key_len, bytes_of(scratch->data, scratch->len), value);

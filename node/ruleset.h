@@ -2,9 +2,10 @@
  * ruleset.h - the compiled policy of one version, as a node enforces it: an
  * immutable view of a set that takes deltas.
  *
- * A set is a folder.  base/ is a LevelDB made from a manifest's chunks,
- * compacted, closed, and never written again; live/ is a copy of it (tables
- * are hard links) that takes deltas; filter says which keys may be in base/.
+ * A set is a folder.  base/ is a LevelDB made from a manifest's chunks in one
+ * pass (proto/base/db_load.h) and never written again; live/ is a copy of it
+ * (tables are hard links) that takes deltas; filter says which keys may be in
+ * base/.
  * Behind each value stand 8 bytes of SipHash-2-4 over key length, key and
  * value, checked at each hit: LevelDB's own defaults turn a flipped bit into
  * a wrong decision.  Small classes are loaded into tables.
@@ -14,7 +15,7 @@
  *	NUL "manifest"          the signed FRAME_MANIFEST it names
  *	NUL "cert"              the FRAME_CERT that signed both
  *	NUL "complete"          16 hash key, u64 records, u64 small records,
- *	                        8 hash of these; written last
+ *	                        8 hash of these
  * and in live/, written with the records of each delta as one batch:
  *	NUL "state"             u64 version, u64 records, u64 small records,
  *	                        2048 sums of the digest, 8 hash

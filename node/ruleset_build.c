@@ -10,16 +10,18 @@
 
 #include "node/filter.h"
 #include "node/sets.h"
-#include "proto/base/db.h"
+#include "proto/base/db_load.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 
-#define BATCH_BYTES (1024 * 1024)
+#define META(name) (name), sizeof(name) - 1
+#define PENDING 16		/* bits of the filter on their way */
 
 struct ruleset_build {
-	struct db *db;
-	struct db_batch *batch;
+	struct db_load *db;
 	struct filter *filter;
+	struct record_hash pending[PENDING];	/* a ring, the newest .. */
+	size_t hashes;			/* .. of so many in all */
 	char dir[SETS_PATH_LEN];
 	uint8_t key[RULESET_KEY_LEN];
 	uint8_t name[FILTER_NAME_LEN];
@@ -41,12 +43,10 @@ ruleset_build_begin(struct ruleset_build **out, const char *dir,
 	snprintf(b->dir, sizeof(b->dir), "%s", dir);
 	snprintf(path, sizeof(path), "%s/base", b->dir);
 	if ((rc = file_mkdirs(b->dir, 0700, why)) < 0 ||
-	    (rc = db_open(&b->db, path, DB_CREATE | DB_NEW | DB_PARANOID |
-	    DB_BULK | DB_LARGE, why)) < 0) {
+	    (rc = db_load_begin(&b->db, path, why)) < 0) {
 		ruleset_build_free(&b);
 		return rc;
 	}
-	b->batch = db_batch_new();
 	randombytes_buf(b->key, sizeof(b->key));
 	/* room for a quarter more, and for the deltas of a small set */
 	b->filter = filter_new(count + count / 4 + 65536, b->key);
@@ -61,21 +61,35 @@ ruleset_build_free(struct ruleset_build **bp)
 
 	if (b == NULL)
 		return;
-	db_batch_free(&b->batch);
-	db_close(&b->db);
+	db_load_free(&b->db);
 	filter_free(&b->filter);
 	buf_fini(&b->value);
 	free(b);
 	*bp = NULL;
 }
 
-static int
-flush(struct ruleset_build *b, bool sync, struct diag *why)
+/* Its place in memory is asked for now and written to later: it is in no
+ * cache. */
+static void
+add_to_filter(struct ruleset_build *b, struct bytes key)
 {
-	int rc = db_write(b->db, b->batch, sync, why);
+	struct record_hash hash = filter_hash(b->filter, key.p, key.n);
+	struct record_hash *at = &b->pending[b->hashes % PENDING];
 
-	db_batch_clear(b->batch);
-	return rc;
+	filter_prefetch(b->filter, hash.near);
+	if (b->hashes++ >= PENDING)
+		filter_add(b->filter, *at);
+	*at = hash;
+}
+
+static void
+end_filter(struct ruleset_build *b)
+{
+	size_t i;
+
+	for (i = 0; i < PENDING && i < b->hashes; i++)
+		filter_add(b->filter, b->pending[i]);
+	b->hashes = 0;
 }
 
 /* Does key sort behind the one before? */
@@ -106,18 +120,25 @@ ruleset_build_put(struct ruleset_build *b, struct bytes key,
 	if (record_is_small(key.p[0]))
 		b->small++;
 	else
-		filter_add(b->filter, filter_hash(b->filter, key.p, key.n));
+		add_to_filter(b, key);
 	ruleset_hash(b->key, key.p, key.n, val.p, val.n, hash);
 	buf_reset(&b->value);
 	buf_put(&b->value, val.p, val.n);
 	buf_put(&b->value, hash, sizeof(hash));
-	db_batch_put(b->batch, key.p, key.n, b->value.data, b->value.len);
-	return db_batch_bytes(b->batch) < BATCH_BYTES ? 0 :
-	    flush(b, false, why);
+	return db_load_put(b->db, key, bytes_of(b->value.data, b->value.len),
+	    why);
 }
 
-static void
-put_complete(struct ruleset_build *b)
+static int
+put_meta(struct ruleset_build *b, const char *name, size_t len,
+    struct bytes value, struct diag *why)
+{
+	return db_load_put(b->db, bytes_of(name, len), value, why);
+}
+
+/* Names the filter, too. */
+static int
+put_complete(struct ruleset_build *b, struct diag *why)
 {
 	uint8_t hash[RULESET_HASH_LEN];
 
@@ -125,14 +146,13 @@ put_complete(struct ruleset_build *b)
 	buf_put(&b->value, b->key, sizeof(b->key));
 	buf_put_u64(&b->value, b->records);
 	buf_put_u64(&b->value, b->small);
-	ruleset_hash(b->key, RULESET_META_COMPLETE,
-	    sizeof(RULESET_META_COMPLETE) - 1, b->value.data, b->value.len,
-	    hash);
+	ruleset_hash(b->key, META(RULESET_META_COMPLETE), b->value.data,
+	    b->value.len, hash);
 	buf_put(&b->value, hash, sizeof(hash));
 	crypto_generichash(b->name, sizeof(b->name),
 	    (uint8_t *)b->value.data, b->value.len, NULL, 0);
-	db_batch_put(b->batch, RULESET_META_COMPLETE,
-	    sizeof(RULESET_META_COMPLETE) - 1, b->value.data, b->value.len);
+	return put_meta(b, META(RULESET_META_COMPLETE), bytes_of(
+	    b->value.data, b->value.len), why);
 }
 
 int
@@ -146,18 +166,15 @@ ruleset_build_finish(struct ruleset_build *b, uint64_t count,
 		return diag_set(why, ERR_CONFLICT, "%llu records came and the "
 		    "manifest says %llu", (unsigned long long)b->records,
 		    (unsigned long long)count);
-	db_batch_put(b->batch, RULESET_META_HEAD,
-	    sizeof(RULESET_META_HEAD) - 1, frames->head.p, frames->head.n);
-	db_batch_put(b->batch, RULESET_META_MANIFEST,
-	    sizeof(RULESET_META_MANIFEST) - 1, frames->manifest.p,
-	    frames->manifest.n);
-	db_batch_put(b->batch, RULESET_META_CERT,
-	    sizeof(RULESET_META_CERT) - 1, frames->cert.p, frames->cert.n);
-	if ((rc = flush(b, true, why)) < 0)
-		return rc;
-	db_compact(b->db);
-	put_complete(b);
-	if ((rc = flush(b, true, why)) < 0)
+	end_filter(b);
+	/* what is known last sorts first: a range of its own, by name */
+	if ((rc = db_load_range(b->db, why)) < 0 ||
+	    (rc = put_meta(b, META(RULESET_META_CERT), frames->cert,
+	    why)) < 0 || (rc = put_complete(b, why)) < 0 ||
+	    (rc = put_meta(b, META(RULESET_META_HEAD), frames->head,
+	    why)) < 0 ||
+	    (rc = put_meta(b, META(RULESET_META_MANIFEST), frames->manifest,
+	    why)) < 0 || (rc = db_load_finish(b->db, why)) < 0)
 		return rc;
 	snprintf(path, sizeof(path), "%s/filter", b->dir);
 	return filter_save(b->filter, path, b->name, why);

@@ -23,8 +23,8 @@ int ruleset_build_put(struct ruleset_build *b, struct bytes key,
     struct bytes val, struct diag *why);
 
 /*
- * Check the count of all that was put, write the frames and the row that
- * makes the set complete, compact, sync, and save the filter.  The digest is
+ * Check the count of all that was put, write the frames and the row that says
+ * what is there, sync, make it a database, and save the filter.  The digest is
  * not computed here: the chunks' hashes proved each record, and the manifest
  * holds the sums.  0; ERR_CONFLICT: the count; ERR_FULL, ERR_IO.
  */

@@ -418,6 +418,54 @@ db_iter_error(const struct db_iter *i, struct diag *why)
 	return err == NULL ? 0 : map_error(err, "scanning", why);
 }
 
+static int
+compare(struct bytes a, const void *key, size_t len)
+{
+	size_t n = a.n < len ? a.n : len;
+	int c = n == 0 ? 0 : memcmp(a.p, key, n);
+
+	return c != 0 ? c : (a.n > len) - (a.n < len);
+}
+
+/* Where it should stand, and what stands before that. */
+static int
+find(struct db_iter *it, const void *key, size_t key_len, struct buf *out)
+{
+	int c;
+
+	db_iter_seek(it, key, key_len);
+	if (db_iter_valid(it)) {
+		if ((c = compare(db_iter_key(it), key, key_len)) == 0) {
+			struct bytes v = db_iter_value(it);
+
+			buf_put(out, v.p, v.n);
+			return out->err;
+		}
+		if (c < 0)
+			return ERR_CORRUPT;
+		db_iter_prev(it);
+	} else
+		db_iter_last(it);
+	return db_iter_valid(it) && compare(db_iter_key(it), key,
+	    key_len) >= 0 ? ERR_CORRUPT : ERR_NOENT;
+}
+
+int
+db_get_surely(struct db *d, const struct db_view *view, const void *key,
+    size_t key_len, struct buf *out, struct diag *why)
+{
+	struct db_iter *it = db_iter_new(d, view);
+	int rc = find(it, key, key_len, out), err;
+
+	if ((err = db_iter_error(it, why)) < 0)
+		rc = err;
+	else if (rc == ERR_CORRUPT)
+		diag_set(why, rc, "%s: the index of a table is damaged",
+		    d->dir);
+	db_iter_free(&it);
+	return rc;
+}
+
 int
 db_copy(struct db *d, const struct db_view *view, const char *dir,
     const atomic_bool *stop, struct diag *why)

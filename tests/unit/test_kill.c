@@ -200,7 +200,7 @@ killed_at_any_write_of_a_delta_no_key_is_denied(void **state)
 	}
 	print_message("killed at each of %d calls\n", n - 2);
 	assert_true(whole);
-	assert_true(n > 30);
+	assert_true(n > 20);
 	end_plan(&p);
 }
 
@@ -237,7 +237,7 @@ killed_at_any_write_of_a_rewind_the_next_one_comes_through(void **state)
 	}
 	print_message("killed at each of %d calls\n", n - 2);
 	assert_true(whole);
-	assert_true(n > 30);
+	assert_true(n > 20);
 	end_plan(&p);
 }
 

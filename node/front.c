@@ -3,50 +3,65 @@
  *
  * A connection is in one of three states: reading, waiting (its answer stands
  * in `out` until a ticket is done) or writing.  Only when reading is the next
- * unit taken from its buffer.  A waiting connection is in a list in order
- * of tickets, which is also the order of time, so one timer serves all.
+ * unit taken from its bytes.  A waiting connection is in a list in order of
+ * tickets, which is also the order of time, so one timer serves all.
+ *
+ * Bytes are read into one chunk of the front and taken from there; what is
+ * left of them, mostly nothing, goes into the connection's own buffer.  Edges
+ * tell that there is something to read (watch.h): until a read gives less
+ * than was asked for, `readable` keeps that in mind.
  */
 #include "node/front.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "node/listen.h"
+#include "node/watch.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
 
 #define READ_CHUNK 16384
+#define READS_MAX 8	/* of one connection before others have their turn */
+#define ACCEPTS_MAX 64	/* as many at once */
 #define OUT_MAX (4 * 1024 * 1024)	/* bytes of one answer */
 
+_Static_assert(LISTEN_PEER_LEN == FRONT_PEER_LEN, "one name of a peer");
+
 struct conn {
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} u;
 	struct front *front;
-	struct conn *prev, *next;		/* all */
-	struct conn *wait_prev, *wait_next;	/* waiting */
-	struct buf in, out;
-	void *state;				/* the protocol's */
-	uint64_t ticket, waits_since_ms, read_at_ms;
+	void *state;			/* the protocol's */
+	const char *fresh;		/* in the chunk, not yet taken */
+	size_t fresh_len;
+	struct buf in, out;		/* in comes before fresh */
+	size_t sent;			/* of out */
+	int fd;
+	bool readable;		/* a read may give something */
+	bool hung_up;		/* read to the end, there is no other edge */
+	bool just_read;		/* and nothing taken since */
 	bool waiting, writing, eof, last, closing;
-	uv_write_t write;
+	uint64_t read_at_ms;
+	uint64_t ticket, waits_since_ms;
+	struct conn *prev, *next;		/* all; or dead */
+	struct conn *wait_prev, *wait_next;	/* waiting */
 };
 
 struct front {
 	struct front_conf conf;
-	uv_loop_t *loop;
 	struct listen listen;
+	struct watch watch;
 	uv_timer_t timer;
 	bool has_timer, draining;
-	struct conn *conns;
+	struct conn *conns, *dead;
 	struct conn *wait_first, *wait_last;
 	unsigned n;
 	uint64_t said_full_ms, said_bad_ms;
+	char chunk[READ_CHUNK];
 };
 
 static void work(struct conn *c);
@@ -78,82 +93,87 @@ stop_waiting(struct conn *c)
 	c->wait_prev = c->wait_next = NULL;
 }
 
-static void
-on_closed(uv_handle_t *h)
-{
-	struct conn *c = h->data;
-	struct front *f = c->front;
-
-	*(c->prev != NULL ? &c->prev->next : &f->conns) = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
-	f->n--;
-	*f->conf.connections = f->n;
-	f->conf.protocol->close(c->state);
-	buf_fini(&c->in);
-	buf_fini(&c->out);
-	free(c);
-}
-
+/* Events of it may be on their way: its memory stays until reap(). */
 static void
 end(struct conn *c)
 {
+	struct front *f = c->front;
+
 	if (c->closing)
 		return;
 	c->closing = true;
 	stop_waiting(c);
-	uv_close(&c->u.handle, on_closed);
+	close(c->fd);
+	*(c->prev != NULL ? &c->prev->next : &f->conns) = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	c->next = f->dead;
+	f->dead = c;
+	f->n--;
+	*f->conf.connections = f->n;
 }
 
 static void
-on_written(uv_write_t *w, int status)
+reap(struct front *f)
 {
-	struct conn *c = w->data;
+	struct conn *c;
 
-	c->writing = false;
-	if (c->closing)
-		return;
+	while ((c = f->dead) != NULL) {
+		f->dead = c->next;
+		f->conf.protocol->close(c->state);
+		buf_fini(&c->in);
+		buf_fini(&c->out);
+		free(c);
+	}
+}
+
+/* Send what is left of c->out; false when it has to wait, or has ended. */
+static bool
+send_rest(struct conn *c)
+{
+	ssize_t n;
+
+	while (c->sent < c->out.len) {
+		n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			if (errno != EAGAIN)
+				end(c);
+			return false;
+		}
+		c->sent += (size_t)n;
+	}
 	buf_reset(&c->out);
-	if (status < 0)
-		end(c);
-	else
-		work(c);
+	c->sent = 0;
+	return true;
 }
 
 /* Send the answer that stands in c->out, in one write where possible. */
 static void
 send_answer(struct conn *c)
 {
-	uv_buf_t b = uv_buf_init(c->out.data, (unsigned)c->out.len);
-	int n;
-
-	if (c->out.len == 0)
+	if (c->out.len == 0 || send_rest(c) || c->closing)
 		return;
-	n = uv_try_write(&c->u.stream, &b, 1);
-	if (n == (int)c->out.len) {
-		buf_reset(&c->out);
-		return;
-	}
-	if (n < 0 && n != UV_EAGAIN) {
-		end(c);
-		return;
-	}
-	if (n > 0)
-		b = uv_buf_init(c->out.data + n, (unsigned)c->out.len -
-		    (unsigned)n);
-	c->write.data = c;
 	c->writing = true;
-	if (uv_write(&c->write, &c->u.stream, &b, 1, on_written) < 0) {
-		c->writing = false;
-		end(c);
-	}
+	watch_change(&c->front->watch, c->fd, c, WATCH_WRITE);
+}
+
+static void
+on_writable(struct conn *c)
+{
+	if (!send_rest(c))
+		return;
+	c->writing = false;
+	watch_change(&c->front->watch, c->fd, c, WATCH_READ);
 }
 
 static void
 on_timer(uv_timer_t *t)
 {
 	struct front *f = t->data;
-	uint64_t now = clock_mono_ms();
+	uint64_t now = f->watch.now_ms = clock_mono_ms();
 
 	while (f->wait_first != NULL &&
 	    now - f->wait_first->waits_since_ms >= FRONT_WAIT_MS) {
@@ -167,6 +187,7 @@ on_timer(uv_timer_t *t)
 	if (f->wait_first != NULL)
 		uv_timer_start(t, on_timer, FRONT_WAIT_MS - (now -
 		    f->wait_first->waits_since_ms) + 1, 0);
+	reap(f);
 }
 
 static void
@@ -188,6 +209,9 @@ start_waiting(struct conn *c, uint64_t ticket)
 void
 front_release(struct front *f, uint64_t done)
 {
+	if (f->wait_first == NULL)
+		return;
+	f->watch.now_ms = clock_mono_ms();
 	while (f->wait_first != NULL && f->wait_first->ticket <= done) {
 		struct conn *c = f->wait_first;
 
@@ -195,26 +219,56 @@ front_release(struct front *f, uint64_t done)
 		send_answer(c);
 		work(c);
 	}
+	reap(f);
 }
 
-/* Take one unit from the buffer; false when there is none to take. */
+static bool
+is_busy(const struct conn *c)
+{
+	return c->waiting || c->writing;
+}
+
+static bool
+has_bytes(const struct conn *c)
+{
+	return c->in.len > 0 || c->fresh_len > 0;
+}
+
+/* The bytes that were taken are done with. */
+static void
+consume(struct conn *c, size_t n)
+{
+	if (c->in.len > 0)
+		buf_consume(&c->in, n);
+	else {
+		c->fresh += n;
+		c->fresh_len -= n;
+	}
+	c->just_read = false;
+}
+
+/* Take one unit from the bytes; false when there is none to take. */
 static bool
 take_unit(struct conn *c)
 {
 	struct front *f = c->front;
-	struct front_take t = { .data = c->in.data == NULL ? "" : c->in.data,
-	    .len = c->in.len, .out = &c->out };
-	struct diag why;
+	struct front_take t = { .data = c->fresh_len == 0 ? "" : c->fresh,
+	    .len = c->fresh_len, .out = &c->out };
+	struct diag why __attribute__((uninitialized));
 	int rc;
 
-	t.late = f->conf.deadline_ms != 0 &&
+	if (c->in.len > 0) {
+		t.data = c->in.data;
+		t.len = c->in.len;
+	}
+	t.late = !c->just_read && f->conf.deadline_ms != 0 &&
 	    clock_mono_ms() - c->read_at_ms > f->conf.deadline_ms;
 	rc = f->conf.protocol->take(c->state, &t, &why);
 	if (rc >= 0 && c->out.err != 0)
 		rc = diag_set(&why, c->out.err, "an answer of more than %d "
 		    "bytes", OUT_MAX);
 	if (rc >= 0 || rc == ERR_AGAIN)
-		buf_consume(&c->in, t.used);
+		consume(c, t.used);
 	if (rc == ERR_AGAIN)
 		return false;
 	if (rc < 0) {
@@ -233,40 +287,43 @@ take_unit(struct conn *c)
 	return !c->last;
 }
 
+/* Keep what was not taken from the chunk, which the next read needs. */
 static void
-on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out)
+keep_fresh(struct conn *c)
 {
-	struct conn *c = h->data;
-	static _Thread_local char chunk[READ_CHUNK];
-
-	(void)c;
-	(void)hint;
-	*out = uv_buf_init(chunk, sizeof(chunk));
+	if (c->fresh_len > 0)
+		buf_put(&c->in, c->fresh, c->fresh_len);
+	c->fresh_len = 0;
+	if (c->in.err != 0)
+		end(c);
 }
 
 static void
-on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+read_chunk(struct conn *c)
 {
-	struct conn *c = s->data;
+	char *chunk = c->front->chunk;
+	ssize_t n;
 
+	do
+		n = recv(c->fd, chunk, READ_CHUNK, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	/* What may still come after a short read comes with an edge, except
+	 * the end that was told with this one. */
+	c->readable = n == READ_CHUNK || (n > 0 && c->hung_up);
 	if (n == 0)
-		return;
-	if (n < 0) {
-		uv_read_stop(s);
 		c->eof = true;
-		if (n != UV_EOF)
-			end(c);
-		else
-			work(c);
-		return;
-	}
-	buf_put(&c->in, b->base, (size_t)n);
-	if (c->in.err != 0) {
+	if (n < 0 && errno != EAGAIN)
 		end(c);
+	if (n <= 0)
 		return;
+	if (c->in.len > 0)
+		buf_put(&c->in, chunk, (size_t)n);
+	else {
+		c->fresh = chunk;
+		c->fresh_len = (size_t)n;
 	}
-	c->read_at_ms = clock_mono_ms();
-	work(c);
+	c->just_read = !is_busy(c);
+	c->read_at_ms = c->front->watch.now_ms;
 }
 
 /* May a connection be closed while the node ends? */
@@ -283,58 +340,49 @@ is_idle(const struct conn *c)
 static void
 work(struct conn *c)
 {
-	while (!c->closing && !c->waiting && !c->writing && !c->last &&
-	    take_unit(c))
-		;
-	if (c->closing)
-		return;
-	if (c->waiting || c->writing) {
-		/* Bounds the buffer: what is not read stays with the peer.
-		 * A peer that waits too sends nothing, and stopping for it
-		 * would cost two system calls an answer. */
-		if (c->in.len >= READ_CHUNK)
-			uv_read_stop(&c->u.stream);
+	int reads = 0;
+
+	for (;;) {
+		while (!c->closing && !is_busy(c) && !c->last &&
+		    has_bytes(c) && take_unit(c))
+			;
+		if (c->closing)
+			return;
+		keep_fresh(c);
+		if (c->closing)
+			return;
+		/* Bounds the buffer: what is not read stays with the peer. */
+		if (is_busy(c) && c->in.len >= READ_CHUNK)
+			return;
+		if (!is_busy(c) && (c->eof || c->last ||
+		    (c->front->draining && is_idle(c)))) {
+			end(c);
+			return;
+		}
+		if (!c->readable || c->eof)
+			return;
+		if (reads++ == READS_MAX) {
+			/* told again with the next events */
+			watch_change(&c->front->watch, c->fd, c,
+			    c->writing ? WATCH_WRITE : WATCH_READ);
+			return;
+		}
+		read_chunk(c);
+	}
+}
+
+static void
+begin(struct front *f, int fd, const char *peer)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->front = f;
+	c->fd = fd;
+	if (watch_add(&f->watch, fd, c, WATCH_READ) < 0) {
+		close(fd);
+		free(c);
 		return;
 	}
-	if (c->eof || c->last || (c->front->draining && is_idle(c)))
-		end(c);
-	else
-		uv_read_start(&c->u.stream, on_alloc, on_read);
-}
-
-static void
-on_refused(uv_handle_t *h)
-{
-	free(h->data);
-}
-
-/* Who connected; all of this host count as one mail server. */
-static void
-name_peer(struct conn *c, bool is_tcp, char out[FRONT_PEER_LEN])
-{
-	struct sockaddr_storage sa;
-	int len = sizeof(sa);
-
-	strcpy(out, "local");
-	if (!is_tcp || uv_tcp_getpeername(&c->u.tcp, (struct sockaddr *)&sa,
-	    &len) < 0)
-		return;
-	if (sa.ss_family == AF_INET6)
-		uv_ip6_name((struct sockaddr_in6 *)&sa, out, FRONT_PEER_LEN);
-	else
-		uv_ip4_name((struct sockaddr_in *)&sa, out, FRONT_PEER_LEN);
-	if (strncmp(out, "127.", 4) == 0 || strcmp(out, "::1") == 0)
-		strcpy(out, "local");
-}
-
-static void
-begin(struct front *f, struct conn *c, bool is_tcp)
-{
-	char peer[FRONT_PEER_LEN];
-
-	if (is_tcp)
-		uv_tcp_nodelay(&c->u.tcp, 1);
-	name_peer(c, is_tcp, peer);
 	c->state = f->conf.protocol->open(f->conf.arg, peer);
 	/* One read beyond a whole unit may stand in the buffer. */
 	buf_init(&c->in, f->conf.protocol->unit_max + READ_CHUNK);
@@ -344,37 +392,58 @@ begin(struct front *f, struct conn *c, bool is_tcp)
 		c->next->prev = c;
 	f->conns = c;
 	*f->conf.connections = ++f->n;
-	work(c);
 }
 
 static void
-on_connection(uv_stream_t *server, int status)
+accept_some(struct front *f, int i)
 {
-	struct front *f = server->data;
-	struct conn *c;
-	int rc;
+	char peer[FRONT_PEER_LEN];
+	int n, fd;
 
-	if (status < 0)
-		return;
-	c = xcalloc(1, sizeof(*c));
-	rc = server->type == UV_TCP ? uv_tcp_init(f->loop, &c->u.tcp) :
-	    uv_pipe_init(f->loop, &c->u.pipe, 0);
-	if (rc < 0) {
-		free(c);
-		return;
-	}
-	c->u.handle.data = c;
-	c->front = f;
-	if (uv_accept(server, &c->u.stream) < 0 ||
-	    f->n >= f->conf.max_connections) {
+	for (n = 0; n < ACCEPTS_MAX; n++) {
+		fd = listen_accept(&f->listen, i, peer);
+		if (fd < 0)
+			return;
+		if (f->n < f->conf.max_connections) {
+			begin(f, fd, peer);
+			continue;
+		}
 		f->conf.metrics->refused_connections++;
 		if (may_say(&f->said_full_ms))
 			log_warning(f->conf.protocol->full,
 			    F_U("connections", f->n));
-		uv_close(&c->u.handle, on_refused);
-		return;
+		close(fd);
 	}
-	begin(f, c, server->type == UV_TCP);
+}
+
+static void
+on_event(void *arg, void *what, uint32_t events)
+{
+	struct front *f = arg;
+	struct conn *c = what;
+	int i;
+
+	for (i = 0; i < LISTEN_N; i++) {
+		if (what == &f->listen.fd[i]) {
+			accept_some(f, i);
+			return;
+		}
+	}
+	if (c->closing)
+		return;
+	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+		c->readable = true;
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		c->hung_up = true;
+	if (c->writing && (events & EPOLLOUT) != 0)
+		on_writable(c);
+	work(c);
+}
+
+static void
+on_done(void *arg)
+{
+	reap(arg);
 }
 
 int
@@ -382,15 +451,23 @@ front_open(struct front **out, uv_loop_t *loop,
     const struct front_conf *conf, struct diag *why)
 {
 	struct front *f = xcalloc(1, sizeof(*f));
+	int i, rc;
 
 	f->conf = *conf;
-	f->loop = loop;
 	*out = f;
 	uv_timer_init(loop, &f->timer);
 	f->timer.data = f;
 	f->has_timer = true;
-	return listen_open(&f->listen, loop, conf->tcp, conf->unix_path,
-	    on_connection, f, why);
+	rc = listen_open(&f->listen, conf->tcp, conf->unix_path, why);
+	if (rc == 0)
+		rc = watch_open(&f->watch, loop, on_event, on_done, f, why);
+	for (i = 0; i < LISTEN_N && rc == 0; i++) {
+		if (f->listen.fd[i] >= 0 && watch_add(&f->watch,
+		    f->listen.fd[i], &f->listen.fd[i], EPOLLIN) < 0)
+			rc = diag_set(why, ERR_IO, "cannot watch a listening "
+			    "socket");
+	}
+	return rc;
 }
 
 const char *
@@ -411,21 +488,23 @@ front_drain(struct front *f)
 	struct conn *c, *next;
 
 	f->draining = true;
+	f->watch.now_ms = clock_mono_ms();
 	listen_close(&f->listen);
 	for (c = f->conns; c != NULL; c = next) {
 		next = c->next;
 		work(c);
 	}
+	reap(f);
 }
 
 void
 front_stop(struct front *f)
 {
-	struct conn *c;
-
 	listen_close(&f->listen);
-	for (c = f->conns; c != NULL; c = c->next)
-		end(c);
+	while (f->conns != NULL)
+		end(f->conns);
+	reap(f);
+	watch_close(&f->watch);
 	if (f->has_timer)
 		uv_close((uv_handle_t *)&f->timer, NULL);
 	f->has_timer = false;

@@ -1,5 +1,9 @@
 /*
  * scrub.c - the thread that reads the set again and again.
+ *
+ * It works in slices of about half a millisecond, at the lowest priority, and
+ * rests after each as long as its duty asks for: the less, the more the rest
+ * of the process has to do.
  */
 #include "node/scrub.h"
 
@@ -15,7 +19,7 @@
 #include "proto/base/thread.h"
 
 #define SCRUB_NICE 15
-#define SLICE_RECORDS 1000	/* about 2 ms, then it rests */
+#define SLICE_RECORDS 250
 
 struct scrub {
 	pthread_t thread;
@@ -25,16 +29,42 @@ struct scrub {
 	unsigned duty_pct;
 	uint64_t interval_ms, next_ms, rounds;
 	struct ruleset *newest;		/* or NULL */
-	uint64_t slice_us;		/* when this slice began */
+	/* Its thread's own: when this slice began; when the one before it
+	 * ended, and the CPU time that all others had used by then. */
+	uint64_t slice_us, rested_us, others_us;
 };
+
+static uint64_t
+clock_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
 
 static uint64_t
 now_us(void)
 {
-	struct timespec ts;
+	return clock_us(CLOCK_MONOTONIC);
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+static uint64_t
+cpu_of_others_us(void)
+{
+	uint64_t mine = clock_us(CLOCK_THREAD_CPUTIME_ID);
+
+	return clock_us(CLOCK_PROCESS_CPUTIME_ID) - mine;
+}
+
+unsigned
+scrub_duty(unsigned most_pct, unsigned load_pct)
+{
+	unsigned most = most_pct * 10, least = most / SCRUB_DUTY_SPAN;
+
+	if (load_pct >= 100)
+		return least;
+	return most - (most - least) * load_pct / 100;
 }
 
 /* Wait for a change, at most us; with the lock held. */
@@ -58,14 +88,22 @@ static bool
 rest(void *arg, uint64_t records)
 {
 	struct scrub *s = arg;
-	uint64_t worked, end;
+	uint64_t now, worked, others, end;
+	unsigned duty;
 	bool stop;
 
 	if (records % SLICE_RECORDS != 0)
 		return false;
-	worked = now_us() - s->slice_us;
+	/* of all the time since the slice before this one rested */
+	now = now_us();
+	others = cpu_of_others_us();
+	worked = now - s->slice_us;
+	duty = scrub_duty(s->duty_pct, (unsigned)((others - s->others_us) *
+	    100 / (now - s->rested_us + 1)));
+	s->rested_us = now;
+	s->others_us = others;
 	pthread_mutex_lock(&s->lock);
-	end = now_us() + worked * (100 - s->duty_pct) / s->duty_pct;
+	end = now + worked * (1000 - duty) / duty;
 	while (!s->stop && now_us() < end)
 		wait_us(s, end - now_us());
 	stop = s->stop;
@@ -81,7 +119,8 @@ scrub_once(struct scrub *s, struct ruleset *r)
 	struct diag why;
 	int rc;
 
-	s->slice_us = now_us();
+	s->slice_us = s->rested_us = now_us();
+	s->others_us = cpu_of_others_us();
 	rc = ruleset_scrub(r, rest, s, &why);
 	if (rc == 0)
 		log_info("scrub.proved",

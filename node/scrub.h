@@ -14,8 +14,17 @@
 
 struct scrub;
 
-/* Starts its thread, which works duty_pct of the time (1 to 100) and begins
- * anew interval_ms after it ended.  NULL when there is no thread to be had. */
+#define SCRUB_DUTY_SPAN 5	/* the least duty is a fifth of the most */
+
+/* The duty in tenths of a percent, while the rest of the process uses load_pct
+ * of one core (100 and above: at least a core). */
+unsigned scrub_duty(unsigned most_pct, unsigned load_pct);
+
+/*
+ * Starts its thread, which works at most duty_pct of the time (1 to 100), less
+ * while the node is busy, and begins anew interval_ms after it ended.  NULL
+ * when there is no thread to be had.
+ */
 struct scrub *scrub_start(unsigned duty_pct, uint64_t interval_ms);
 /* Waits for the thread, which gives up what it is doing; NULL is allowed. */
 void scrub_stop(struct scrub **s);

@@ -155,6 +155,19 @@ thread_scrubs_each_new_set_at_once(void **state)
 	ruleset_unref(&r);
 }
 
+static void
+duty_falls_to_a_fifth_under_load_and_no_further(void **state)
+{
+	(void)state;
+	assert_int_equal(scrub_duty(10, 0), 100);
+	assert_int_equal(scrub_duty(10, 50), 60);
+	assert_int_equal(scrub_duty(10, 100), 20);
+	assert_int_equal(scrub_duty(10, 400), 20);
+	assert_int_equal(scrub_duty(1, 0), 10);
+	assert_int_equal(scrub_duty(1, 100), 2);
+	assert_int_equal(scrub_duty(100, 0), 1000);
+}
+
 int
 main(void)
 {
@@ -165,6 +178,8 @@ main(void)
 		T(flipped_bit_is_found),
 		T(filter_that_denies_a_record_is_found),
 		T(thread_scrubs_each_new_set_at_once),
+		cmocka_unit_test(
+		    duty_falls_to_a_fifth_under_load_and_no_further),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 struct policy_conf {
 	struct cmd_common common;
-	char *target, *targets, *listen, *durable;
+	char *target, *targets, *listen, *durable, *plot;
 	int64_t pid, connections, hit, rounds;
 	uint64_t ms;
 	bool directory;
@@ -49,6 +49,9 @@ static const struct conf_option compare_options[] = {
 	    "the first" },
 	{ .name = "rounds", .type = CONF_INT, .min = 1, .max = SAMPLES_MAX,
 	    .offset = AT(rounds), .def = "5", .help = "of all of them" },
+	{ .name = "plot", .type = CONF_TEXT, .offset = AT(plot),
+	    .help = "write which part of the answers took how long to "
+	    "PLOT-HIT.svg" },
 	{ .name = NULL }
 };
 
@@ -111,7 +114,7 @@ run(const struct conf_program *p, struct policy_conf *c, int rounds,
 	struct load_conf load;
 	struct report *r;
 	struct set set;
-	char what[64];
+	char what[64], path[1024];
 	int n, rc;
 
 	if ((rc = cmd_set(&c->common, &set)) < 0)
@@ -129,7 +132,12 @@ run(const struct conf_program *p, struct policy_conf *c, int rounds,
 	compare_report(r, "policy servers", what, target, res, (size_t)n);
 	report_end(r);
 	report_free(&r);
-	return 0;
+	if (c->plot != NULL) {
+		snprintf(path, sizeof(path), "%s-%d.svg", c->plot,
+		    (int)c->hit);
+		rc = compare_plot(path, what, target, res, (size_t)n, &why);
+	}
+	return rc < 0 ? cmd_failed(p, rc, &why) : 0;
 }
 
 int

@@ -14,3 +14,10 @@ missing() {
 print(json.dumps({"left_out": sys.argv[1], "why": sys.argv[2]}))' \
 	    "$1" "$2" >>"$BENCH_SAVE"
 }
+
+# settled LOG: the node that writes it has read its set through, or 60 s are
+# over; until then it works at that, too
+settled() {
+	until_true "${SETTLE_S:-60}" grep -q scrub.proved "$1" ||
+	    echo "# the node still reads its set: its CPU holds that, too" >&2
+}

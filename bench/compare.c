@@ -3,8 +3,13 @@
  */
 #include "bench/compare.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "bench/plot.h"
+#include "proto/base/buf.h"
 
 /* The load generator's number of senders in one run is far below this. */
 #define SENDERS_A_RUN ((uint64_t)1 << 24)
@@ -86,4 +91,35 @@ compare_report(struct report *r, const char *section, const char *what,
 		    (json_int_t)o->unlike));
 		report_row(r, section, row);
 	}
+}
+
+#define POINTS 100		/* of a line: to 0.99999 */
+
+int
+compare_plot(const char *path, const char *what,
+    const struct compare_target *target, const struct compare_result *res,
+    size_t n, struct diag *why)
+{
+	double *v = xcalloc((n + 1) * POINTS, sizeof(*v));
+	struct plot p = { .title = "Time to an answer", .note = what,
+	    .x_label = "part of the answers", .y_label = "microseconds",
+	    .x_axis = PLOT_NINES, .y_axis = PLOT_LOG, .lines_n = n };
+	size_t i, k, points;
+	int rc;
+
+	for (k = 0; k < POINTS; k++)
+		v[k] = 1 - pow(10, -(double)k / (POINTS / 5));
+	for (i = 0; i < n; i++) {
+		double *y = v + (i + 1) * POINTS;
+
+		/* no further than its number of answers tells */
+		for (points = 0; points < POINTS && (1 - v[points]) *
+		    (double)res[i].hist.n >= 1; points++)
+			y[points] = hist_us(&res[i].hist, v[points]);
+		p.line[i] = (struct plot_line){ target[i].name, v, y,
+		    points };
+	}
+	rc = plot_svg(&p, path, why);
+	free(v);
+	return rc;
 }

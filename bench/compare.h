@@ -40,4 +40,10 @@ void compare_report(struct report *r, const char *section, const char *what,
     const struct compare_target *target, const struct compare_result *res,
     size_t n);
 
+/* Write which part of the answers of each took at most how long, as SVG.  0 or
+ * ERR_IO. */
+int compare_plot(const char *path, const char *what,
+    const struct compare_target *target, const struct compare_result *res,
+    size_t n, struct diag *why);
+
 #endif

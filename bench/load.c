@@ -50,6 +50,7 @@ struct run {
 	struct load_conn *conn;
 	int epoll;
 	bool http;			/* see load_http_target() */
+	bool each;			/* a connection for each request */
 	const char *address;
 	uint64_t next, begin_ns, end_ns, slice_ns, heard_ns;
 	unsigned outstanding;
@@ -178,6 +179,10 @@ take(struct run *r, struct load_conn *c, bool *whole, struct diag *why)
 		return diag_set(why, ERR_CORRUPT, "%s answered \"%.40s\"",
 		    r->conf->target, c->answer);
 	*whole = true;
+	if (r->each) {
+		close(c->fd);
+		c->fd = -1;
+	}
 	return 0;
 }
 
@@ -280,7 +285,8 @@ start(struct run *r, struct diag *why)
 	unsigned i;
 	int rc;
 
-	for (i = 0; i < r->conf->connections && !r->http; i++) {
+	for (i = 0; i < r->conf->connections && !r->http &&
+	    !r->each; i++) {
 		if ((rc = dial(r, &r->conn[i], why)) < 0)
 			return rc;
 	}
@@ -337,6 +343,10 @@ load_run(const struct load_conf *conf, struct load_result *out,
 	for (i = 0; i < conf->connections; i++)
 		r.conn[i].fd = -1;
 	r.http = load_http_target(conf->target, &r.address);
+	if (strncmp(r.address, "each:", 5) == 0) {
+		r.each = true;
+		r.address += 5;
+	}
 	r.epoll = epoll_create1(EPOLL_CLOEXEC);
 	cpu = conf->pid > 0 ? stat_cpu(conf->pid) : 0;
 	client = stat_cpu(-1);

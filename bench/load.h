@@ -15,7 +15,8 @@
 
 /* What to send. */
 struct load_conf {
-	const char *target;	/* see net.h; or "http:HOST:PORT" */
+	const char *target;	/* see net.h; "http:HOST:PORT" asks rspamd,
+				 * "each:ADDRESS" on a connection each */
 	pid_t pid;		/* whose CPU to count; 0: nobody's */
 	unsigned connections;
 	double seconds;

@@ -40,6 +40,8 @@ targets=
 libmilter refusing -r
 refuses=$targets,$node
 
+settled "$dir/node.log"
+
 # load TARGETS ARGUMENT...
 load() {
 	"$bench" milter --scale "$scale" --targets "$@" ||

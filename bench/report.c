@@ -218,6 +218,12 @@ report_row(struct report *r, const char *section, json_t *row)
 	report_detail(r, section, row);
 }
 
+void
+report_attach(struct report *r, const char *name, json_t *value)
+{
+	json_object_set_new(r->root, name, value);
+}
+
 static void
 save(const struct report *r)
 {

@@ -29,6 +29,9 @@ void report_row(struct report *r, const char *section, json_t *row);
 /* The same for rows that are in the JSON alone: too many for a table. */
 void report_detail(struct report *r, const char *section, json_t *row);
 
+/* Put this (taken over) beside the results, in the JSON alone. */
+void report_attach(struct report *r, const char *name, json_t *value);
+
 /* Print what is left: the last section, or the whole JSON; save it. */
 void report_end(struct report *r);
 

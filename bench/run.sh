@@ -1,66 +1,121 @@
 #!/usr/bin/env bash
 # run.sh - runs the harness: "short" within 10 minutes on 2 cores, "full" all
-# of it at full size.
+# of it at full size; at the end ours, limits and peers against the marks.
 #
-# usage: bench/run.sh short | full
+# usage: bench/run.sh short | full [-o json]
 #
 # Sets are made below $BENCH_DIR (a temporary folder, if not set, removed at
-# the end); a folder that is kept saves making them the next time.
+# the end); a folder that is kept saves making them the next time.  What was
+# measured is kept in $BENCH_OUT (build/bench): report.txt as it was printed,
+# marks.txt, results.json with every figure, and plots.  With -o json the
+# report goes to standard error and results.json to standard output.  The exit
+# status is 1 when something could not be measured, not when a mark is missed;
+# a peer that is not installed is left out by name.
 set -eu
 cd "$(dirname "$0")/.."
 bench=$(realpath "${BUILD:-build}")/postern-bench
+usage="usage: bench/run.sh short | full [-o json]"
 
 case ${1:-} in
-short) scale=0.1 tenth=0.01 rounds=5 time=500ms cases=short stall=0.02
-	nodes=200 fleet_rounds=3 ;;
-full) scale=1 tenth=0.1 rounds=9 time=2s cases=all stall=0.1
-	nodes=1000 fleet_rounds=5 ;;
+short) scale=0.1 tenth=0.01 rounds=5 time=300ms stall=0.02 nodes=200
+	fleet_rounds=3 smtp_time=500ms peer_time=300ms ;;
+full) scale=1 tenth=0.1 rounds=9 time=2s stall=0.1 nodes=1000
+	fleet_rounds=5 smtp_time=2s peer_time=1s ;;
 *)
-	echo "usage: bench/run.sh short | full" >&2
+	echo "$usage" >&2
+	exit 2
+	;;
+esac
+case "${2:-} ${3:-}" in
+" ") form=table ;;
+"-o json") form=json ;;
+*)
+	echo "$usage" >&2
 	exit 2
 	;;
 esac
 
+out=${BENCH_OUT:-$(dirname "$bench")/bench}
+mkdir -p "$out"
+out=$(realpath "$out")
+rm -f "$out"/results.ndjson "$out"/*.svg
+export BENCH_SAVE=$out/results.ndjson BENCH_STEP
 dir=${BENCH_DIR:-}
 if [ -z "$dir" ]; then
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
 fi
-
-# step TITLE ARGUMENT...: run it and go on, so that one failure costs no other
 failed=0
-step() {
-	printf '\n== %s: postern-bench %s\n' "$1" "${*:2}"
-	"$bench" "${@:2}" || failed=1
-}
 
-echo "$(date -u +%Y-%m-%dT%H:%M:%SZ), $("$bench" --version)," \
-    "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
-grep -m 1 'model name' /proc/cpuinfo || true
-
-step "set and start" set --scale "$scale" --dir "$dir/whole"
-step "decision" decide --scale "$scale" --dir "$dir/whole" --rounds "$rounds"
-step "decision, two threads" decide --scale "$scale" --dir "$dir/whole" \
-    --rounds "$rounds" --threads 2 --mix miss
-step "decision, a tenth of the set" decide --scale "$tenth" \
-    --dir "$dir/tenth" --rounds "$rounds" --mix miss
-step "decision, 100 policies" decide --scale "$scale" --policies 100 \
-    --dir "$dir/few" --rounds "$rounds" --mix miss
-step "deltas" delta --rounds "$rounds"
-step "fronts" fronts --scale "$scale" --dir "$dir/whole" \
-    --rounds "$rounds" --time "$time" --cases "$cases"
-step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds"
-
-# script TITLE COMMAND...: the same for a script beside this one
-script() {
+# run TITLE COMMAND...: run it and go on, so that one failure costs no other;
+# 77 leaves it out
+run() {
+	local status=0 begin=$SECONDS
+	BENCH_STEP=$1
 	printf '\n== %s: %s\n' "$1" "${*:2}"
-	"${@:2}" || failed=1
+	"${@:2}" || status=$?
+	echo "($((SECONDS - begin)) s)"
+	[ "$status" = 0 ] || [ "$status" = 77 ] || {
+		echo "FAILED with status $status: $1"
+		failed=1
+	}
 }
-script "latency while the policy changes" bench/stall.sh "$stall"
-script "through Postfix" bench/smtp.sh "$dir/whole" "$scale" \
-    --rounds "$rounds" --time 1s
-script "through Postfix, ten recipients" bench/smtp.sh "$dir/whole" \
-    "$scale" --rounds "$rounds" --time 1s --recipients 10
-script "beside rspamd" bench/peers.sh "$dir/whole" "$scale" \
-    --rounds "$rounds" --time 1s
-exit "$failed"
+
+# step TITLE ARGUMENT...; script TITLE NAME ARGUMENT...
+step() {
+	run "$1" "$bench" "${@:2}"
+}
+
+script() {
+	run "$1" "bench/$2.sh" "${@:3}"
+}
+
+all() {
+	local whole=(--scale "$scale" --dir "$dir/whole" --rounds "$rounds")
+	echo "$(date -u +%Y-%m-%dT%H:%M:%SZ), $("$bench" --version)," \
+	    "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)," \
+	    "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
+	grep -m 1 'model name' /proc/cpuinfo || true
+
+	step "set and start" set --scale "$scale" --dir "$dir/whole"
+	step "decision" decide "${whole[@]}"
+	step "decision, two threads" decide "${whole[@]}" --threads 2 \
+	    --mix miss
+	step "decision, a tenth of the set" decide --scale "$tenth" \
+	    --dir "$dir/tenth" --rounds "$rounds" --mix miss
+	step "decision, 100 policies" decide --scale "$scale" \
+	    --policies 100 --dir "$dir/few" --rounds "$rounds" --mix miss
+	step "deltas" delta --rounds "$rounds"
+	step "fronts" fronts "${whole[@]}" --time "$time" --settle 60s
+	step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds"
+	script "latency while the policy changes" stall "$stall" \
+	    --plot "$out/stall.svg"
+	script "through Postfix" smtp "$dir/whole" "$scale" \
+	    --rounds "$rounds" --time "$smtp_time"
+	script "through Postfix, ten recipients" smtp "$dir/whole" \
+	    "$scale" --rounds "$rounds" --time "$smtp_time" --recipients 10
+	script "milters" milter "$dir/whole" "$scale" --rounds "$rounds" \
+	    --time "$peer_time"
+	script "beside its peers" peers "$dir/whole" "$scale" \
+	    --rounds "$rounds" --time "$peer_time" \
+	    --plot "$out/latency"
+	echo
+	echo "load at the end: $(cut -d' ' -f1-3 /proc/loadavg)," \
+	    "after $SECONDS s; kept in $out"
+	unset BENCH_STEP
+	BENCH_SAVE='' "$bench" marks --results "$out/results.ndjson" |
+	    tee "$out/marks.txt"
+	BENCH_SAVE='' "$bench" marks --results "$out/results.ndjson" \
+	    -o json >"$out/results.json"
+	return "$failed"
+}
+
+if [ "$form" = json ]; then
+	all 2>&1 | tee "$out/report.txt" >&2
+	status=${PIPESTATUS[0]}
+	cat "$out/results.json"
+else
+	all 2>&1 | tee "$out/report.txt"
+	status=${PIPESTATUS[0]}
+fi
+exit "$status"

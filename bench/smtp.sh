@@ -58,6 +58,7 @@ smtpd open reject_unauth_destination
 smtpd milter reject_unauth_destination "smtpd_milters=unix:$dir/milter"
 smtpd libmilter reject_unauth_destination "smtpd_milters=unix:$dir/libmilter"
 start_postfix "in_flow_delay = 0"
+settled "$dir/node.log"
 lmdb=
 if postconf -c "$postfix_dir/etc" -m | grep -qx lmdb; then
 	seq -f 'x%07.0f.example REJECT' 1000000 >"$dir/million"

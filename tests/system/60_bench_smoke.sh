@@ -63,3 +63,31 @@ t = [x.text for x in e.parse(sys.argv[1]).iter() if x.text and x.text.strip()]
 for want in ("seconds", "microseconds", "Latency while the policy changes",
              "p99", "longest", "delta <of 1>", "mark: 5 ms"):
     assert want in t, (want, t)' "$dir/plot.svg"
+
+# a run's results against the marks: what is kept is found, and no mark that
+# was not measured counts as met
+results=$dir/results.ndjson
+BENCH_SAVE=$results BENCH_STEP=decision "$bench" decide --dir "$set_dir" \
+    --rounds 1 --decisions 2000 --mix miss >"$dir/out" 2>&1 ||
+    die "no results" "$dir/out"
+cat >>"$results" <<'J'
+{"results": {"set": [{"disk bytes a record": 70.1, "build s": 15}]}}
+{"left_out": "rspamd", "why": "it is not there"}
+J
+# mark BEGINNING MEMBER: of the mark that begins so
+mark() {
+	"$bench" marks --results "$results" -o json |
+	    json "[m for m in j['results']['marks']
+		if m['mark'].startswith('$1')][0]['$2']"
+}
+same mark_at_its_limit_is_met "$(mark 'load of the' result)" met
+same mark_over_it_is_missed "$(mark disk result)" missed
+same mark_without_results_is_not_met "$(mark 'join storm' result)" \
+    "not measured"
+holds ratio_is_taken_within_the_run python3 -c "import sys
+sys.exit(not 1 < $(mark 'decision, miss: ns, to naive' measured) < 1000)"
+expect marks_are_a_table 0 "$bench" marks --results "$results"
+says what_was_left_out_is_named out 'it is not there'
+echo '{"results": ' >>"$results"
+expect results_that_are_cut_are_refused 1 "$bench" marks --results "$results"
+says it_names_the_line err 'line 4'

@@ -40,7 +40,7 @@ receive(struct sync *s, struct sock_msg *m)
 static void
 watch_staleness(struct sync *s, uint64_t now)
 {
-	bool stale = now - s->head_ms > SYNC_STALE_MS;
+	bool stale = now - s->head_ms > s->conf.stale_ms;
 
 	if (stale && s->conf.metrics->stale == 0)
 		log_warning("sync.stale",
@@ -236,6 +236,8 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 	int rc;
 
 	s->conf = *conf;
+	if (s->conf.stale_ms == 0)
+		s->conf.stale_ms = SYNC_STALE_MS;
 	if (s->conf.silence_ms == 0)
 		s->conf.silence_ms = SYNC_SILENCE_MS;
 	s->ratchet = conf->ratchet;

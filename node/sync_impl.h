@@ -78,6 +78,7 @@ struct sync {
 	uint64_t backoff_ms, not_before_ms;
 
 	uint64_t head_ms, hello_ms, ack_ms;
+	int64_t issued_us;		/* of the newest head heard */
 	uint64_t control_ms, events_ms;	/* connected again; 0: never */
 	enum nack nack;
 	uint64_t nack_version;

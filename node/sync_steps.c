@@ -181,6 +181,21 @@ sync_is_held(struct sync *s)
 	return true;
 }
 
+/* Was h made now?  One said again, by who cannot sign, is not: it is newer
+ * than none before.  Nor is it of this time, which is what counts for one by a
+ * clock that was set back. */
+static bool
+is_fresh(struct sync *s, const struct head *h)
+{
+	int64_t apart = h->issued_us - clock_wall_us();
+	bool newer = h->issued_us > s->issued_us;
+
+	if (newer)
+		s->issued_us = h->issued_us;
+	return newer || (apart < 0 ? -apart : apart) <
+	    (int64_t)s->conf.stale_ms * 1000;
+}
+
 static void
 on_head(struct sync *s, struct bytes frame)
 {
@@ -201,7 +216,8 @@ on_head(struct sync *s, struct bytes frame)
 		sync_refuse(s, 0, sync_nack_of(rc), why.text);
 		return;
 	}
-	s->head_ms = clock_mono_ms();
+	if (is_fresh(s, &h))
+		s->head_ms = clock_mono_ms();
 	s->conf.metrics->head_version = h.version;
 	if (!is_acceptable(s, &h))
 		return;

@@ -36,7 +36,8 @@ struct fleet {
 };
 
 static struct fleet fleet;
-static uint64_t fleet_silence_ms;	/* of the next node; 0: its default */
+static uint64_t fleet_silence_ms, fleet_stale_ms; /* of the next node; 0: its
+						   * default */
 
 static inline bool
 admit(void *arg, const char *domain, const uint8_t key[SOCK_KEY_LEN])
@@ -78,7 +79,7 @@ setup(void **state)
 	struct fleet *f = &fleet;
 	struct sync_conf conf = { .metrics = &f->metrics, .arg = f,
 	    .on_ruleset = on_ruleset, .ratchet = 3,
-	    .silence_ms = fleet_silence_ms };
+	    .silence_ms = fleet_silence_ms, .stale_ms = fleet_stale_ms };
 	struct spool_conf sc = { .max_bytes = 1 << 20 };
 	struct diag why = { "" };
 	char dir[512];

@@ -454,89 +454,15 @@ setup_attack(void **state)
 	return setup(state);
 }
 
-static int
-setup_impatient(void **state)
-{
-	int rc;
-
-	fleet_silence_ms = 1500;
-	rc = setup(state);
-	fleet_silence_ms = 0;
-	return rc;
-}
-
-static void
-send_endless(struct fleet *f, struct sock *s, size_t len)
-{
-	char *zeros = xcalloc(1, len);
-
-	sock_send(s, f->m.peer, zeros, len);
-	free(zeros);
-}
-
-static bool
-has_all_events(struct fleet *f)
-{
-	return f->events_n >= 100 && spool_events(f->spool) == 0;
-}
-
-/* A frame over the limit ends a connection, and libzmq does not make it again:
- * the node does, and goes on where it was. */
-static void
-endless_frame_ends_the_connection_alone(void **state)
-{
-	struct fleet *f = &fleet;
-	int i;
-
-	(void)state;
-	play(f, enforces_7);
-	send_endless(f, f->control, FRAME_MAX + 1);
-	change(f, 8, "Dnew@acme.example", "\1");
-	play(f, is_at_head);
-	fixture_agrees(f->x, f->got, NULL);
-	send_endless(f, f->events, FRAME_EVENTS_MAX + 1);
-	for (i = 0; i < 100; i++)
-		spool_put(f->spool, "event", 5);
-	play(f, has_all_events);
-}
-
-/* Another spool's acknowledgement, and one of more than was ever sent. */
-static void
-acknowledgement_of_another_spool_drops_no_event(void **state)
-{
-	struct eack ack = { .upto_seq = UINT64_MAX };
-	struct fleet *f = &fleet;
-	struct buf b;
-	int i;
-
-	(void)state;
-	play(f, enforces_7);
-	memset(ack.spool_id, 0x5a, sizeof(ack.spool_id));
-	buf_init(&b, 0);
-	frame_begin(&b, FRAME_EACK);
-	eack_encode(&ack, &b);
-	send_buf(f, f->events, &b);
-	buf_fini(&b);
-	for (i = 0; i < 100; i++)
-		spool_put(f->spool, "event", 5);
-	play(f, has_all_events);
-	assert_int_equal(f->events_n, 100);
-}
-
 int
 main(void)
 {
-	static struct CMUnitTest tests[N(attacks) + 2];
+	static struct CMUnitTest tests[N(attacks)];
 	size_t i;
 
 	for (i = 0; i < N(attacks); i++)
 		tests[i] = (struct CMUnitTest){ attacks[i].name,
 		    attack_fails, setup_attack, teardown,
 		    (void *)(uintptr_t)&attacks[i] };
-	tests[i++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
-	    endless_frame_ends_the_connection_alone, setup_impatient,
-	    teardown);
-	tests[i] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
-	    acknowledgement_of_another_spool_drops_no_event, setup, teardown);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,8 @@ REPLAY := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS := $(FUZZ:%=$(BUILD)/fuzzers/%)
 # the unit tests of modules with threads
 TSAN_TESTS ?= test_sock test_db test_httpd test_log test_view test_spool \
-	test_keeper test_publisher test_backup test_fleet test_retire
+	test_keeper test_publisher test_backup test_fleet test_fleet_audit \
+	test_retire
 TSAN := $(filter $(TSAN_TESTS:%=build/tsan/tests/%),\
 	$(UNIT_SRC:tests/unit/%.c=build/tsan/tests/%))
 

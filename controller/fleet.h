@@ -100,6 +100,9 @@ bool fleet_head(struct fleet *f, struct head *out);
 /* The highest version that any node has told of since the start. */
 uint64_t fleet_highest(struct fleet *f);
 
+/* The highest sequence of the audit log that a node has seen. */
+uint64_t fleet_highest_audit(struct fleet *f);
+
 /* Make a join token, good once until ttl_ms from now, and append it.  by is
  * what the audit log says of it (NULL: nothing).  Takes the lock.  0;
  * ERR_FULL: FLEET_NODES_MAX are waiting; ERR_IO. */
@@ -133,6 +136,7 @@ struct node_info {
 	int64_t enrolled_us, seen_us;	/* wall; seen 0: not since start */
 	int64_t enforced_us;		/* when it first told of the version
 					 * it enforces; 0 unknown */
+	enum audit_state audit;		/* see fleet_audit.c */
 	int64_t lag_us;			/* behind: for how long it lacks what
 					 * comes next; else from the head to
 					 * its telling; -1 unknown */

@@ -134,6 +134,7 @@ make_beat(struct fleet *f)
 	else
 		memcpy(h.manifest_id, publication_id(f->now), HASH_LEN);
 	pthread_mutex_unlock(&f->mu);
+	store_audit_mark(f->conf.store, &h.audit);
 	return h.version != 0 && publish_beat(&h, signer_key(f->signer),
 	    clock_wall_us(), &f->beat) == 0;
 }
@@ -414,6 +415,7 @@ on_hello(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		n->at = h.version;
 		memcpy(n->at_digest, h.digest, DIGEST_LEN);
 		note_version(f, n, h.version);
+		fleet_note_audit(f, n, &h.audit, n->audit_told, true);
 	}
 	pthread_mutex_unlock(&f->mu);
 	fleet_save_reads(f, m->key);
@@ -463,6 +465,7 @@ on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 			memcpy(n->at_digest, a.digest, DIGEST_LEN);
 		}
 		note_version(f, n, a.accepted);
+		fleet_note_audit(f, n, &a.audit, a.audit_state, false);
 		memcpy(id, n->info.id, sizeof(id));
 		unsaved = n->reads_unsaved;
 	}

@@ -25,6 +25,10 @@ struct node {
 	uint64_t at;
 	uint8_t at_digest[DIGEST_LEN];
 	uint64_t sent_ms;		/* when that was */
+	/* of the audit log: what it told, what we found, of the log as it was
+	 * adopted when */
+	enum audit_state audit_told, audit_found;
+	uint64_t audit_adopted;
 };
 
 /* A head on its way to the nodes. */
@@ -53,6 +57,8 @@ struct fleet {
 	struct told told[TOLD_N];
 	size_t told_n;			/* of all time */
 	uint64_t highest;		/* version heard from a node */
+	uint64_t highest_audit;		/* sequence of the audit log, too */
+	bool audit_said;		/* that it was rolled back */
 
 	pthread_t thread;
 	int wake, started;		/* eventfds */
@@ -95,6 +101,9 @@ void fleet_take_signer(struct fleet *f);
  * the row of the node with that key unless the controller is busy. */
 void fleet_note_reads(struct node *n, const struct hello *h);
 void fleet_save_reads(struct fleet *f, const uint8_t key[SOCK_KEY_LEN]);
+/* What a node has seen of the audit log, and what it said of it; under mu. */
+void fleet_note_audit(struct fleet *f, struct node *n,
+    const struct audit_mark *seen, enum audit_state told, bool is_hello);
 /* The control socket: one message of a node in the registry; the head to all
  * nodes; what fleet_advance() left, and then the head.  fleet_refuse() sends
  * REFUSED. */

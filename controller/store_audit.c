@@ -145,35 +145,6 @@ take_entry(struct bytes val, const uint8_t **hash, struct bytes *line)
 	return *hash != NULL;
 }
 
-int
-store_audit_at(struct store *s, uint64_t seq, uint8_t hash[AUDIT_HASH_LEN],
-    struct diag *why)
-{
-	struct audit_mark base;
-	const uint8_t *p;
-	struct bytes line;
-	struct buf key, val;
-	int rc;
-
-	store_audit_base(s, &base);
-	if (seq == base.seq) {
-		memcpy(hash, base.hash, AUDIT_HASH_LEN);
-		return 0;
-	}
-	buf_init(&key, 0);
-	buf_init(&val, 0);
-	store_version_key(&key, 'a', seq);
-	rc = db_get(s->db, NULL, key.data, key.len, true, &val, why);
-	if (rc == 0 && take_entry(bytes_of(val.data, val.len), &p, &line))
-		memcpy(hash, p, AUDIT_HASH_LEN);
-	else if (rc == 0)
-		rc = diag_set(why, ERR_CORRUPT, "entry %" PRIu64 " of the "
-		    "audit log is damaged", seq);
-	buf_fini(&key);
-	buf_fini(&val);
-	return rc;
-}
-
 /* Is this row an entry? */
 static bool
 is_entry(const struct db_iter *it, uint64_t *seq)
@@ -205,6 +176,38 @@ seek(struct db_iter *it, uint64_t from, bool up)
 		db_iter_prev(it);
 	else
 		db_iter_last(it);
+}
+
+/* An iterator, since a database that has one is not opened again. */
+int
+store_audit_at(struct store *s, uint64_t seq, uint8_t hash[AUDIT_HASH_LEN],
+    struct diag *why)
+{
+	struct audit_mark base;
+	struct db_iter *it;
+	const uint8_t *p;
+	struct bytes line;
+	uint64_t found;
+	int rc;
+
+	store_audit_base(s, &base);
+	if (seq == base.seq) {
+		memcpy(hash, base.hash, AUDIT_HASH_LEN);
+		return 0;
+	}
+	it = db_iter_new(s->db, NULL);
+	seek(it, seq - 1, true);
+	if (!db_iter_valid(it) || !is_entry(it, &found) || found != seq) {
+		rc = db_iter_error(it, why);
+		rc = rc == 0 ? ERR_NOENT : rc;
+	} else if (take_entry(db_iter_value(it), &p, &line)) {
+		memcpy(hash, p, AUDIT_HASH_LEN);
+		rc = 0;
+	} else
+		rc = diag_set(why, ERR_CORRUPT, "entry %" PRIu64 " of the "
+		    "audit log is damaged", seq);
+	db_iter_free(&it);
+	return rc;
 }
 
 int

@@ -99,6 +99,15 @@ metrics_text(struct metrics *m, struct buf *out)
 	metrics_one(out, "postern_digest_proved", "gauge",
 	    "1 when the digest in force was computed from the records here.",
 	    m->proved);
+	metrics_one(out, "postern_audit_sequence", "gauge",
+	    "Highest entry of the controller's audit log that was seen.",
+	    m->audit_seq);
+	metrics_one(out, "postern_audit_behind", "gauge",
+	    "1 once that log went back behind what was seen.",
+	    m->audit_behind);
+	metrics_one(out, "postern_audit_forked", "gauge",
+	    "1 once it showed another entry than was seen.",
+	    m->audit_forked);
 	metrics_one(out, "postern_version_refusals_total", "counter",
 	    "Versions that were not taken.", m->nacks);
 	metrics_one(out, "postern_deltas_total", "counter",

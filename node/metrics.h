@@ -29,6 +29,8 @@ struct metrics {
 	_Atomic uint64_t stale;		/* 1: no head for long */
 	_Atomic uint64_t held;		/* 1: back on an older version */
 	_Atomic uint64_t proved;	/* 1: its digest was computed here */
+	/* the controller's audit log: highest sequence seen; 1: an alarm */
+	_Atomic uint64_t audit_seq, audit_behind, audit_forked;
 	_Atomic uint64_t nacks;
 	_Atomic uint64_t deltas;	/* taken */
 	_Atomic uint64_t repairs;	/* sets found damaged */

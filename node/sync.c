@@ -77,6 +77,7 @@ tick(struct sync *s, uint64_t now)
 	    ruleset_is_proved(s->newest);
 	sentry_runs(s->conf.sentry, sync_head_enforced(s).version, now);
 	sync_delta_tick(s, now);
+	audit_watch_tick(&s->audit, now);
 	watch_staleness(s, now);
 }
 
@@ -188,8 +189,10 @@ run(void *arg)
 
 	s->start_rc = connect_both(s, &s->start_why);
 	sem_post(&s->started);
-	if (s->start_rc == 0)
+	if (s->start_rc == 0) {
 		serve(s);
+		audit_watch_close(&s->audit);
+	}
 	sock_close(&s->control);
 	sock_close(&s->events);
 	return NULL;
@@ -241,6 +244,8 @@ sync_start(struct sync **out, const struct sync_conf *conf, struct diag *why)
 	if (s->conf.silence_ms == 0)
 		s->conf.silence_ms = SYNC_SILENCE_MS;
 	s->ratchet = conf->ratchet;
+	audit_watch_open(&s->audit, conf->dir);
+	sync_show_audit(s);
 	buf_init(&s->target_frame, FRAME_MAX);
 	if (conf->current != NULL) {
 		s->enforced = *ruleset_head(conf->current);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "node/audit_watch.h"
 #include "node/fetch.h"
 #include "node/scrub.h"
 #include "node/sync.h"
@@ -77,6 +78,8 @@ struct sync {
 	uint64_t progress_ms;
 	uint64_t backoff_ms, not_before_ms;
 
+	struct audit_watch audit;
+
 	uint64_t head_ms, hello_ms, ack_ms;
 	int64_t issued_us;		/* of the newest head heard */
 	uint64_t control_ms, events_ms;	/* connected again; 0: never */
@@ -90,6 +93,8 @@ void sync_wake(struct sync *s);
 /* What is said to the controller, and the steps of taking a version; all
  * belong to the sync thread.  sync_steps.c: */
 struct head sync_head_enforced(struct sync *s);
+/* The audit log as it is watched, into the metrics. */
+void sync_show_audit(struct sync *s);
 void sync_send_hello(struct sync *s);
 void sync_send_ack(struct sync *s);
 void sync_on_control(struct sync *s, const struct buf *data);

@@ -80,6 +80,14 @@ sync_head_enforced(struct sync *s)
 }
 
 void
+sync_show_audit(struct sync *s)
+{
+	s->conf.metrics->audit_seq = s->audit.seen.seq;
+	s->conf.metrics->audit_behind = s->audit.state == AUDIT_BEHIND;
+	s->conf.metrics->audit_forked = s->audit.state == AUDIT_FORKED;
+}
+
+void
 sync_send_hello(struct sync *s)
 {
 	struct hello h = { .proto_min = WIRE_PROTOCOL,
@@ -91,6 +99,7 @@ sync_send_hello(struct sync *s)
 
 	memcpy(h.boot_id, s->boot_id, sizeof(h.boot_id));
 	h.version = now.version;
+	h.audit = s->audit.seen;
 	memcpy(h.digest, now.digest, sizeof(h.digest));
 	snprintf(h.build, sizeof(h.build), "%s", conf_version());
 	buf_init(&frame, FRAME_MAX);
@@ -113,7 +122,8 @@ sync_send_ack(struct sync *s)
 	    .repairs = s->conf.metrics->repairs,
 	    .enforced_us = s->enforced_us, .engine = DECIDE_ENGINE,
 	    .nack = s->nack, .nack_version = s->nack_version,
-	    .serial = s->cert.serial };
+	    .serial = s->cert.serial, .audit = s->audit.seen,
+	    .audit_state = s->audit.state };
 	struct buf frame;
 
 	memcpy(a.digest, now.digest, sizeof(a.digest));
@@ -219,6 +229,8 @@ on_head(struct sync *s, struct bytes frame)
 	if (is_fresh(s, &h))
 		s->head_ms = clock_mono_ms();
 	s->conf.metrics->head_version = h.version;
+	audit_watch_heard(&s->audit, &h.audit);
+	sync_show_audit(s);
 	if (!is_acceptable(s, &h))
 		return;
 	if (sentry_heard(s->conf.sentry, h.version))

@@ -256,8 +256,9 @@ check_memories(struct verifying *v)
 			continue;
 		return diag_set(&v->why, ERR_CORRUPT, m->mark.seq >
 		    v->end.seq ? "%s has seen entry %" PRIu64 ", and it ends "
-		    "before that" : "%s has seen another entry %" PRIu64,
-		    m->who, m->mark.seq);
+		    "before that%s" : "%s has seen another entry %" PRIu64
+		    "%s", m->who, m->mark.seq, m->has_adopted ? "; after a "
+		    "restore, \"postern adopt\" goes on with it" : "");
 	}
 	return 0;
 }

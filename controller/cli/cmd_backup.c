@@ -116,12 +116,21 @@ static bool
 may_adopt(const struct flags *f, const json_t *now)
 {
 	const json_t *list = json_object_get(now, "not_heard");
-	char what[400];
+	char what[500], lost[120] = "";
 
+	json_int_t end = json_integer_value(json_object_get(now,
+	    "audit_end"));
+	json_int_t seen = json_integer_value(json_object_get(now,
+	    "audit_highest"));
+
+	if (seen > end)
+		snprintf(lost, sizeof(lost), "; nodes have seen the audit log "
+		    "up to entry %lld, here it ends with %lld",
+		    (long long)seen, (long long)end);
 	snprintf(what, sizeof(what), "publish the restored policy above "
-	    "version %lld (%zu nodes were not heard and may be ahead)",
+	    "version %lld (%zu nodes were not heard and may be ahead%s)",
 	    (long long)json_integer_value(json_object_get(now, "highest")),
-	    json_array_size(list));
+	    json_array_size(list), lost);
 	return flags_confirm(f, what);
 }
 
@@ -136,7 +145,9 @@ cmd_adopt(int argc, char **argv)
 	    "[--yes] [--wait]\n\nA restored controller goes on, above the "
 	    "highest version that a node has.  Since\nthe backup was written "
 	    "its changes are lost: a node that joined must join\nagain, and "
-	    "one that was revoked must be revoked again.\n");
+	    "one that was revoked must be revoked again.  The audit log is "
+	    "gone on\nwith as it is, above what nodes have seen of it, and "
+	    "they are told so.\n");
 	if (rc != 0)
 		return rc < 0 ? CLI_USAGE : CLI_OK;
 	if (f.args_n != 0)

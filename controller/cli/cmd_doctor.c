@@ -128,6 +128,14 @@ check_node(const json_t *n, json_int_t head, json_t *list)
 		say(list, id, "give its spool more room (--spool-max), or see "
 		    "why it could not report", "lost %lld events",
 		    (long long)number(n, "events_lost"));
+	if (strcmp(text_of(n, "audit"), "behind") == 0 ||
+	    strcmp(text_of(n, "audit"), "forked") == 0)
+		say(list, id, "if nobody put the controller's folder back, "
+		    "somebody changed it: compare with a backup; \"postern "
+		    "adopt\" goes on with the log as it is", "the audit log "
+		    "is %s: it has seen entries, up to %lld, that are not "
+		    "there now", text_of(n, "audit"), (long long)number(
+		    json_object_get(n, "audit_seen"), "sequence"));
 	if (number(n, "spool") > SPOOL_MANY)
 		say(list, id, "see that it reaches the controller's event "
 		    "port", "has %lld events still to report",

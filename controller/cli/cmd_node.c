@@ -13,7 +13,7 @@ static const struct column list_columns[] = {
 	{ "NODE", "id" }, { "STATE", "state" }, { "VERSION", "version" },
 	{ "CONVERGED", "converged" }, { "LAST SEEN", "last_seen" },
 	{ "DECISIONS", "decisions" }, { "REFUSALS", "refusals" },
-	{ "EVENTS LOST", "events_lost" },
+	{ "EVENTS LOST", "events_lost" }, { "AUDIT", "audit" },
 };
 
 static const struct column show_columns[] = {
@@ -25,7 +25,8 @@ static const struct column show_columns[] = {
 	{ "enforced at", "enforced_at" }, { "converged", "converged" },
 	{ "last seen", "last_seen" }, { "decisions", "decisions" },
 	{ "refusals", "refusals" }, { "spool", "spool" },
-	{ "events lost", "events_lost" }, { "address", "address" },
+	{ "events lost", "events_lost" }, { "audit", "audit" },
+	{ "audit seen", "audit_seen.sequence" }, { "address", "address" },
 };
 
 static void

@@ -13,6 +13,9 @@ static const struct column columns[] = {
 	{ "controller", "controller" }, { "nodes", "nodes.total" },
 	{ "converged", "nodes.converged" }, { "away", "nodes.away" },
 	{ "not converged", "stale" },
+	{ "audit log ends", "audit.sequence" },
+	{ "audit log behind", "audit.behind" },
+	{ "audit log forked", "audit.forked" },
 	{ "messages", "messages" }, { "key ends", "key.until" },
 	{ "held until adopted", "held" }, { "highest on a node", "highest" },
 };

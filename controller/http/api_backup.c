@@ -59,12 +59,16 @@ void
 api_adopt_status(struct api_call *c)
 {
 	json_t *list = json_array();
+	struct audit_mark end;
 
+	store_audit_mark(c->api->store, &end);
 	fleet_nodes(c->api->fleet, not_heard, list);
-	api_reply(c, json_pack("{s:b, s:I, s:I, s:o}", "held",
+	api_reply(c, json_pack("{s:b, s:I, s:I, s:o, s:I, s:I}", "held",
 	    publisher_is_held(c->api->publisher), "version",
 	    (json_int_t)store_version(c->api->store), "highest",
-	    (json_int_t)fleet_highest(c->api->fleet), "not_heard", list));
+	    (json_int_t)fleet_highest(c->api->fleet), "not_heard", list,
+	    "audit_end", (json_int_t)end.seq, "audit_highest",
+	    (json_int_t)fleet_highest_audit(c->api->fleet)));
 }
 
 /* Nodes hold a newer certificate than the backup: they would refuse all. */
@@ -94,6 +98,12 @@ catch_up_key(struct api_call *c, struct diag *why)
 	return rc;
 }
 
+static void
+seen_another(void *arg, const struct node_info *n)
+{
+	*(bool *)arg = *(bool *)arg || n->audit > AUDIT_OK;
+}
+
 void
 api_adopt(struct api_call *c)
 {
@@ -103,12 +113,15 @@ api_adopt(struct api_call *c)
 	uint64_t ours = store_version(c->api->store);
 	uint64_t highest = fleet_highest(c->api->fleet), version;
 	bool held = publisher_is_held(c->api->publisher);
+	bool forked = false;
 	struct diag why;
 	int rc;
 
-	if (!held && highest <= ours) {
+	fleet_nodes(c->api->fleet, seen_another, &forked);
+	if (!held && highest <= ours && !forked) {
 		api_error(c, 409, "conflict", "this store was not restored, "
-		    "and no node is ahead of it: there is nothing to adopt");
+		    "and no node is ahead of it, nor of its audit log: there "
+		    "is nothing to adopt");
 		return;
 	}
 	if ((rc = catch_up_key(c, &why)) < 0) {
@@ -116,6 +129,7 @@ api_adopt(struct api_call *c)
 		return;
 	}
 	entry.adopts = true;
+	entry.above = fleet_highest_audit(c->api->fleet);
 	rc = store_adopt(c->api->store, highest > ours ? highest : ours,
 	    &info, &version, &why);
 	if (rc == 0 && held)

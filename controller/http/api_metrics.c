@@ -10,7 +10,8 @@
 #include "controller/publisher.h"
 #include "proto/base/clock.h"
 
-struct tally { uint64_t state[NODE_STATES], converged, lost, spool;
+struct tally { uint64_t state[NODE_STATES], converged, lost, spool,
+    audit;
     const struct head *head; };
 
 static void
@@ -21,6 +22,7 @@ count(void *arg, const struct node_info *n)
 	t->state[n->state]++;
 	t->lost += n->ack.events_lost;
 	t->spool += n->ack.spool_n;
+	t->audit += n->audit > AUDIT_OK;
 	t->converged += fleet_converged(n, t->head);
 }
 
@@ -61,6 +63,7 @@ api_metrics(const struct api *a, struct buf *out)
 {
 	struct head head;
 	struct tally t = { .head = &head };
+	struct audit_mark audit;
 	int s;
 
 	store_head(a->store, &head, NULL);
@@ -81,6 +84,11 @@ api_metrics(const struct api *a, struct buf *out)
 	    "Events that nodes have still to report.", t.spool);
 	one(out, "postern_node_events_lost", "gauge",
 	    "Events that nodes had no room for.", t.lost);
+	store_audit_mark(a->store, &audit);
+	one(out, "postern_audit_sequence", "gauge",
+	    "The last entry of the audit log.", audit.seq);
+	one(out, "postern_nodes_audit_alarm", "gauge", "Nodes that have seen "
+	    "another audit log than this one.", t.audit);
 	one(out, "postern_messages", "gauge",
 	    "Refusals in the message center.", messages_count(a->messages));
 	published(a, out);

@@ -37,6 +37,11 @@ node_json(const struct node_info *n, const struct head *head)
 	    "chunks", (json_int_t)n->chunks, "chunk_bytes",
 	    (json_int_t)n->chunk_bytes);
 	json_object_set_new(o, "able", json_boolean(fleet_can_take(n)));
+	json_object_set_new(o, "audit",
+	    json_string(audit_state_name(n->audit)));
+	if (n->ack.audit.seq != 0)
+		json_object_set_new(o, "audit_seen",
+		    api_audit_mark(&n->ack.audit));
 	json_object_set_new(o, "build", json_string(n->build));
 	if (n->ack.serial != 0)
 		json_object_set_new(o, "certificate",

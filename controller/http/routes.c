@@ -19,7 +19,7 @@ static const struct api_route routes[] = {
 	    NULL, NULL, "version:int! digest:text! records:int! "
 	    "controller:text! since:text! nodes:object! stale:texts! "
 	    "messages:int! time:text! disk:object key:object held:flag "
-	    "highest:int", false, NULL },
+	    "highest:int audit:object!", false, NULL },
 	{ "POST", "/v1/init", api_init, "make the three groups to begin with",
 	    NULL, CHANGE, "version:int! created:texts!", false, "policy.init" },
 	{ "POST", "/v1/apply", api_apply, "apply documents", NULL,
@@ -139,7 +139,8 @@ static const struct api_route routes[] = {
 	    false, NULL },
 	{ "GET", "/v1/adopt", api_adopt_status,
 	    "a restored store: what nodes have", NULL, NULL,
-	    "held:flag! version:int! highest:int! not_heard:texts!",
+	    "held:flag! version:int! highest:int! not_heard:texts! "
+	    "audit_end:int! audit_highest:int!",
 	    false, NULL },
 	{ "POST", "/v1/adopt", api_adopt,
 	    "publish a restored store, above what nodes have", NULL, "",

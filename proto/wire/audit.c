@@ -11,6 +11,15 @@
 
 #define DOMAIN "postern.audit"	/* with its NUL */
 
+const char *
+audit_state_name(enum audit_state s)
+{
+	static const char *const names[] = { "unknown", "ok", "behind",
+	    "forked" };
+
+	return (unsigned)s <= AUDIT_STATE_LAST ? names[s] : "unknown";
+}
+
 bool
 audit_mark_same(const struct audit_mark *a, const struct audit_mark *b)
 {

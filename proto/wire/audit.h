@@ -34,6 +34,17 @@ struct audit_mark {
 	uint8_t hash[AUDIT_HASH_LEN];
 };
 
+/* How a node finds the log that it is told of. */
+enum audit_state {
+	AUDIT_UNTOLD,		/* it was told of none */
+	AUDIT_OK,
+	AUDIT_BEHIND,		/* it ends before what was seen of it */
+	AUDIT_FORKED,		/* another entry where one was seen */
+	AUDIT_STATE_LAST = AUDIT_FORKED
+};
+/* "unknown", "ok", .. */
+const char *audit_state_name(enum audit_state s);
+
 /* Adopted, sequence and hash are equal. */
 bool audit_mark_same(const struct audit_mark *a, const struct audit_mark *b);
 

@@ -26,6 +26,30 @@ finish(void *m, bool good, void *out, size_t len, const char *name,
 	    name);
 }
 
+/* The three fields of a mark, of any message m. */
+#define PUT_MARK(m, mark) do { \
+	if ((mark)->seq == 0) \
+		break; \
+	(m)->audit_seq = (mark)->seq; \
+	(m)->audit_adopted = (mark)->adopted; \
+	(m)->audit_hash = pb_field((mark)->hash, AUDIT_HASH_LEN); \
+} while (0)
+#define TAKE_MARK(m, mark) take_mark((m)->audit_seq, (m)->audit_adopted, \
+	&(m)->audit_hash, mark)
+
+/* It decides nothing: one that is malformed counts as none. */
+static void
+take_mark(uint64_t seq, uint64_t adopted, const ProtobufCBinaryData *hash,
+    struct audit_mark *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (seq == 0 || seq > INT64_MAX || adopted > seq ||
+	    !pb_take(hash, out->hash, AUDIT_HASH_LEN))
+		return;
+	out->seq = seq;
+	out->adopted = adopted;
+}
+
 void
 head_encode(const struct head *h, struct buf *out)
 {
@@ -40,6 +64,7 @@ head_encode(const struct head *h, struct buf *out)
 	m.record_format = h->record_format;
 	m.engine = h->engine;
 	m.issued_us = h->issued_us;
+	PUT_MARK(&m, &h->audit);
 	pb_pack(&m, out);
 }
 
@@ -64,6 +89,7 @@ head_decode(struct head *out, struct bytes in, struct diag *why)
 	out->record_format = m->record_format;
 	out->engine = m->engine;
 	out->issued_us = m->issued_us;
+	TAKE_MARK(m, &out->audit);
 	return finish(m, good, out, sizeof(*out), "head", why);
 }
 
@@ -87,6 +113,7 @@ hello_encode(const struct hello *in, struct buf *out)
 	memcpy(build, in->build, sizeof(build));
 	pb_scrub(build);
 	m.build = pb_text(build);
+	PUT_MARK(&m, &in->audit);
 	pb_pack(&m, out);
 }
 
@@ -116,6 +143,7 @@ hello_decode(struct hello *out, struct bytes in, struct diag *why)
 	out->engine = m->engine;
 	out->engine_min = m->engine_min > 0 ? m->engine_min : m->engine;
 	out->version = m->version;
+	TAKE_MARK(m, &out->audit);
 	return finish(m, good, out, sizeof(*out), "hello", why);
 }
 
@@ -143,6 +171,8 @@ ack_encode(const struct ack *in, struct buf *out)
 	m.enforced_us = in->enforced_us;
 	m.repairs = in->repairs;
 	m.serial = in->serial;
+	PUT_MARK(&m, &in->audit);
+	m.audit_state = in->audit_state;
 	pb_pack(&m, out);
 }
 
@@ -176,6 +206,9 @@ ack_decode(struct ack *out, struct bytes in, struct diag *why)
 	out->enforced_us = m->enforced_us;
 	out->repairs = m->repairs;
 	out->serial = m->serial;
+	TAKE_MARK(m, &out->audit);
+	out->audit_state = m->audit_state <= AUDIT_STATE_LAST ?
+	    (enum audit_state)m->audit_state : AUDIT_UNTOLD;
 	return finish(m, good, out, sizeof(*out), "ack", why);
 }
 

@@ -18,6 +18,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
+#include "proto/wire/audit.h"
 #include "proto/wire/digest.h"
 
 /* So many that the longest manifest (40 bytes a chunk) fits FRAME_MAX; chunks
@@ -37,6 +38,7 @@ struct head {
 	uint8_t prev_digest[DIGEST_LEN];
 	uint32_t record_format, engine;
 	int64_t issued_us;
+	struct audit_mark audit;	/* zeros: not told, or malformed */
 };
 void head_encode(const struct head *h, struct buf *out);
 int head_decode(struct head *out, struct bytes in, struct diag *why);
@@ -83,6 +85,7 @@ struct hello {
 	uint64_t version;		/* enforced; 0 none */
 	uint8_t digest[DIGEST_LEN];
 	char build[32];
+	struct audit_mark audit;	/* the highest seen */
 };
 void hello_encode(const struct hello *h, struct buf *out);
 int hello_decode(struct hello *out, struct bytes in, struct diag *why);
@@ -102,6 +105,8 @@ struct ack {
 	uint64_t repairs;		/* sets found damaged since its start */
 	uint64_t serial;		/* of the certificate held; 0: not
 					 * told */
+	struct audit_mark audit;	/* the highest seen, and .. */
+	enum audit_state audit_state;	/* .. what was heard since */
 };
 void ack_encode(const struct ack *a, struct buf *out);
 int ack_decode(struct ack *out, struct bytes in, struct diag *why);

@@ -333,7 +333,8 @@ class Chaos:
         same = {(n["version"], n["digest"], n["engine"]) for n in j["nodes"]}
         ok = len(same) == 1 and len(j["nodes"]) == len(self.nodes) and all(
             n["version"] == self.model.version == j["head"]["version"] and
-            n["digest"] == j["head"]["digest"] and n["converged"]
+            n["digest"] == j["head"]["digest"] and n["converged"] and
+            n["audit"] == "ok"
             for n in j["nodes"])
         return j if ok else None
 

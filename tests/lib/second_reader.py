@@ -4,12 +4,14 @@
 usage: second_reader.py cert ROOT_PUB PUBLISHER_KEY
        second_reader.py token ROOT_PUB TOKEN_FILE
        second_reader.py chunk CHUNK_FILE
+       second_reader.py audit CHAIN_FILE
        second_reader.py known
 
 Written from the protocol's text and none of the program's code, so that a test
 finds where the two part.  cert verifies a certificate (openssl knows Ed25519)
 and prints its fields; token takes a join token apart; chunk prints the digest
-and the number of the records in a chunk; known holds the known answers.
+and the number of the records in a chunk; audit follows the entries that the
+controller gives (GET /v1/audit/chain) and prints where they end; known holds the known answers.
 """
 import base64
 import hashlib
@@ -122,8 +124,37 @@ def chunk(path):
 def known():
     expect(digest([]) == "4ab48e310360cfc3727e54a96ec05282011e47cd681f2f7ac3"
            "45b88e9264ccdb", "the digest of the empty set")
+    follow([('{"sequence":1,"time_us":0,"result":"ok"}', "2440ffb20a7d9c4fe4a"
+             "cf564b24c2d84e21ec5d594b1a2112d197a134ae73998"),
+            ('{"sequence":9,"above":8,"time_us":1,"result":"ok"}', "c1f6f94d8"
+             "f3a58903d0756eae7c91ddfe9f04d58b022d124afede5b29fceb78e")])
     expect(digest([(b"Fexample.com", b"")]) == "7a2bb40017b94730d2a7a9e95684"
            "ed7905d6a96e511335f7f75692f763f5bd2f", "the digest of one record")
+
+
+# --- section 11 ---------------------------------------------------------------
+
+def follow(entries, seq=0, end=bytes(32), adopted=0):
+    for text, claimed in entries:
+        line = json.loads(text)
+        head = '{"sequence":%d,' % line["sequence"]
+        if "above" in line:
+            head += '"above":%d,' % line["above"]
+            expect(line["above"] >= seq, "an entry above too little")
+            seq = line["above"]
+            adopted = seq + 1
+        expect(text.startswith(head + '"time_us":'), "a line out of order")
+        expect(line["sequence"] == seq + 1, "a gap in the sequence")
+        seq += 1
+        end = blake(b"postern.audit\0" + end + text.encode())
+        expect(end.hex() == claimed, "entry %d has another hash" % seq)
+    return {"sequence": seq, "hash": end.hex(), "adopted": adopted}
+
+
+def audit(path):
+    j = json.load(open(path))
+    expect(j["base"] == follow([]), "the log does not begin at its beginning")
+    print(json.dumps(follow([(e["line"], e["hash"]) for e in j["entries"]])))
 
 
 # --- section 8 ---------------------------------------------------------------
@@ -146,7 +177,8 @@ def main():
     verb, args = sys.argv[1], sys.argv[2:]
     if verb in ("cert", "token"):
         args[0] = bytes.fromhex(open(args[0]).read().strip())
-    {"cert": cert, "token": token, "chunk": chunk, "known": known}[verb](*args)
+    {"cert": cert, "token": token, "chunk": chunk, "audit": audit,
+     "known": known}[verb](*args)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # 43_protocol_reader.sh - a reader written from PROTOCOL.md alone agrees with
-# the programs: certificates, join tokens, chunks, digests.
+# the programs: certificates, join tokens, chunks, digests, the audit log.
 . "$(dirname "$0")/../lib/system.sh"
 reader=(python3 "$lib/second_reader.py")
 
@@ -40,3 +40,13 @@ same chunk_is_named_by_its_hash "$(json 'j["hash"]' "$dir/out")" \
 "$postern" status -o json >"$dir/status.json"
 same digest_is_the_same "$(json 'j["digest"], j["records"]' "$dir/out")" \
     "$(json 'j["digest"], j["records"]' "$dir/status.json")"
+
+curl -fsS -H "Authorization: Bearer $(cat "$POSTERN_TOKEN_FILE")" \
+    "$POSTERN_ADDR/v1/audit/chain" >"$dir/chain.json"
+expect audit_log_is_followed 0 "${reader[@]}" audit "$dir/chain.json"
+same audit_log_ends_where_the_status_says "$(json '[j[k] for k in
+    ("sequence", "hash", "adopted")]' "$dir/out")" "$("$postern" status \
+    -o json | json '[j["audit"][k] for k in ("sequence", "hash", "adopted")]')"
+sed 's/policy.apply/policy.appla/' "$dir/chain.json" >"$dir/changed.json"
+expect audit_log_that_was_changed_is_not 1 "${reader[@]}" audit \
+    "$dir/changed.json"

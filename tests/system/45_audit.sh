@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # 45_audit.sh - each deed of the command line leaves its entry in the audit
-# log, what is refused too; the chain is followed; a log that was rolled back
-# is found.
+# log, what is refused too; the chain is followed; nodes notice a log that was
+# rolled back, until it is adopted.
 . "$(dirname "$0")/../lib/system.sh"
 
 end() {
-	"$postern" audit verify -o json | json 'j["end"]["sequence"]'
+	"$postern" status -o json | json 'j["audit"]["sequence"]'
 }
 
 # newest FIELD: of the newest entry
@@ -101,3 +101,86 @@ expect another_hash_is_1 1 "$postern" audit verify \
     --expect "${mark%%:*}:$(printf '0%.0s' {1..64})"
 says another_hash_is_named err "seen another entry ${mark%%:*}"
 expect malformed_end_is_2 2 "$postern" audit verify --expect 12
+
+# --- a node has seen the log too
+"$postern" apply -f deploy/examples/acme.yaml >/dev/null
+audit_of() {
+	"$postern" node ls -o json | json \
+	    "[n['audit'] for n in j['nodes'] if n['id'] == '$1'][0]"
+}
+has_seen_all() {
+	[ "$(metric postern_audit_sequence)" = "$(end)" ]
+}
+holds node_sees_the_end_of_the_log until_true 10 has_seen_all
+same node_finds_it_well "$(audit_of mx1)" ok
+same verify_asks_the_node "$("$postern" audit verify -o json |
+    json 'j["nodes"]')" 1
+
+# somebody puts an older copy of the folder in place, by hand
+stop "$controller_pid"
+cp -a "$dir/controller/policy" "$dir/older"
+cp "$dir/controller/ACKED" "$dir/older.acked"
+start_controller || die "no controller again" "$dir/controller.log"
+"$postern" group add "$g" secret.example || die "no change"
+"$postern" group rm "$g" secret.example --yes || die "no change"
+holds node_sees_more until_true 10 has_seen_all
+seen=$(end)
+stop "$controller_pid"
+rm -rf "$dir/controller/policy"
+mv "$dir/older" "$dir/controller/policy"
+mv "$dir/older.acked" "$dir/controller/ACKED"
+start_controller || die "no rolled back controller" "$dir/controller.log"
+audit_is() {
+	[ "$(audit_of "$1")" = "$2" ]
+}
+holds node_finds_it_behind until_true 20 audit_is mx1 behind
+same node_has_a_metric "$(metric postern_audit_behind)" 1
+says node_has_a_line "$dir/mx1.log" "audit.rolled_back audit=behind"
+says controller_has_a_line "$dir/controller.log" audit.rolled_back
+says status_names_the_node <("$postern" status) "audit log behind"
+says doctor_says_what_to_do <("$postern" doctor) "\"postern adopt\" goes on"
+expect verify_finds_it 1 "$postern" audit verify
+says verify_names_the_node_and_entry err "mx1 has seen entry $seen"
+refuses_all() {
+	policy "$node" client_address=198.51.100.7 sender=x@bad.example \
+	    recipient=al@acme.example | grep -q '^550 '
+}
+holds node_enforces_all_the_same refuses_all
+
+# the log grows past what was seen, and the node starts anew: it remembers
+for i in 1 2 3 4 5 6; do
+	"$postern" group add "$g" "grow$i.example" || die "no change"
+done
+holds log_is_longer [ "$(end)" -gt "$seen" ]
+stop "$mx_pid"
+start_node mx1 || die "no node again" "$dir/mx1.log"
+holds node_remembers_over_a_start until_true 20 audit_is mx1 forked
+expect verify_finds_it_still 1 "$postern" audit verify
+says verify_names_another_entry err "mx1 has seen another entry $seen"
+
+# a person goes on with it
+before=$(end)
+expect adopt_is_0 0 "$postern" adopt --yes --wait=20s
+same adoption_is_in_the_log "$("$postern" audit --action adopt -o json |
+    json 'j["entries"][0]["above"] >= '"$before")" true
+holds node_is_content until_true 20 audit_is mx1 ok
+same node_metric_is_over "$(metric postern_audit_behind)" 0
+says node_says_that_it_was_adopted "$dir/mx1.log" audit.adopted
+expect verify_is_content 0 "$postern" audit verify
+expect there_is_nothing_more_to_adopt 4 "$postern" adopt --yes
+
+# --- a backup, put back as it should be
+stop "$controller_pid"
+rm -rf "$dir/controller"
+"$postern" restore "$dir/saved" --dir "$dir/controller" || die "no restore"
+start_controller || die "no restored controller" "$dir/controller.log"
+same restore_is_in_the_log "$(newest action) $(newest role)" "restore local"
+same it_goes_on_where_the_backup_ended "$(end)" "$((saved + 1))"
+holds node_says_what_it_has_seen until_true 20 audit_is mx1 behind
+same nobody_calls_that_an_error "$(grep -c audit.rolled_back \
+    "$dir/controller.log")" 0
+expect adopt_says_what_is_lost 2 "$postern" adopt
+says adopt_names_the_entries err "here it ends with $((saved + 1))"
+expect adopt_after_restore_is_0 0 "$postern" adopt --yes --wait=30s
+holds node_is_content_again until_true 20 audit_is mx1 ok
+expect verify_is_content_again 0 "$postern" audit verify

@@ -374,6 +374,56 @@ damaged_set_is_fetched_anew_and_said_so(void **state)
 	fixture_agrees(fleet.x, fleet.got, NULL);
 }
 
+/* The head tells this end of the audit log from now on. */
+static void
+tell_audit(struct fleet *f, uint64_t seq, int hash)
+{
+	struct buf b;
+
+	f->x->head.audit.seq = seq;
+	memset(f->x->head.audit.hash, hash, AUDIT_HASH_LEN);
+	buf_init(&b, 0);
+	head_encode(&f->x->head, &b);
+	buf_reset(&f->x->head_frame);
+	assert_int_equal(frame_sign(&f->x->head_frame, FRAME_HEAD,
+	    f->x->publisher, b.data, b.len), 0);
+	buf_fini(&b);
+}
+
+static bool
+says_behind(struct fleet *f)
+{
+	return f->ack.audit_state == AUDIT_BEHIND;
+}
+
+static bool
+saw_12(struct fleet *f)
+{
+	return f->ack.audit.seq == 12 && enforces_7(f);
+}
+
+static void
+audit_log_that_goes_back_is_told_and_refuses_nothing(void **state)
+{
+	struct fleet *f = &fleet;
+
+	(void)state;
+	tell_audit(f, 12, 1);
+	play(f, saw_12);
+	assert_int_equal(f->ack.audit_state, AUDIT_OK);
+	assert_int_equal(f->ack.audit.hash[31], 1);
+	assert_int_equal(f->metrics.audit_seq, 12);
+	tell_audit(f, 11, 2);
+	play(f, says_behind);
+	assert_int_equal(f->ack.audit.seq, 12);
+	assert_int_equal(f->metrics.audit_behind, 1);
+	/* a change under such a log is taken all the same */
+	change(f, 8, "Fmail.example", "");
+	play(f, is_at_head);
+	assert_int_equal(f->ack.nack, NACK_NONE);
+	assert_int_equal(f->ack.audit_state, AUDIT_BEHIND);
+}
+
 static void
 events_are_delivered_in_batches(void **state)
 {
@@ -407,6 +457,7 @@ main(void)
 		T(delta_of_another_content_is_refused_and_the_manifest_taken),
 		T(node_held_after_crashes_takes_nothing_until_the_head_moves),
 		T(damaged_set_is_fetched_anew_and_said_so),
+		T(audit_log_that_goes_back_is_told_and_refuses_nothing),
 		T(events_are_delivered_in_batches),
 	};
 

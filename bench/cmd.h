@@ -55,6 +55,7 @@ int cmd_decide(int argc, char **argv);
 int cmd_document(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
 int cmd_marks(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 int cmd_milter(int argc, char **argv);
 int cmd_smtp(int argc, char **argv);
 int cmd_stall(int argc, char **argv);

@@ -27,6 +27,7 @@ static const struct command {
 	    "controller" },
 	{ "fleet", cmd_fleet, "changes and snapshots to many nodes" },
 	{ "milter", cmd_milter, "load on several milters in rotation" },
+	{ "events", cmd_events, "events of nodes into the message center" },
 	{ "smtp", cmd_smtp, "recipients a second through mail servers" },
 	{ "marks", cmd_marks, "what a run gave, against what is wanted" },
 	{ "stall", cmd_stall, "latency over time while the policy changes" },

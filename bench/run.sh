@@ -18,9 +18,9 @@ usage="usage: bench/run.sh short | full [-o json]"
 
 case ${1:-} in
 short) scale=0.1 tenth=0.01 rounds=5 time=300ms stall=0.02 nodes=200
-	fleet_rounds=3 smtp_time=500ms peer_time=300ms ;;
+	fleet_rounds=3 events=50000 smtp_time=500ms peer_time=300ms ;;
 full) scale=1 tenth=0.1 rounds=9 time=2s stall=0.1 nodes=1000
-	fleet_rounds=5 smtp_time=2s peer_time=1s ;;
+	fleet_rounds=5 events=1000000 smtp_time=2s peer_time=1s ;;
 *)
 	echo "$usage" >&2
 	exit 2
@@ -88,6 +88,9 @@ all() {
 	step "deltas" delta --rounds "$rounds"
 	step "fronts" fronts "${whole[@]}" --time "$time" --settle 60s
 	step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds"
+	step "events" events --events "$events" --rounds "$fleet_rounds"
+	step "events of four nodes" events --nodes 4 \
+	    --events "$((events / 4))" --rounds "$fleet_rounds"
 	script "latency while the policy changes" stall "$stall" \
 	    --plot "$out/stall.svg"
 	script "through Postfix" smtp "$dir/whole" "$scale" \

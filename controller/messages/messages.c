@@ -24,9 +24,7 @@
 #include "proto/base/err.h"
 
 #define EXPIRE_BATCH 1000
-
-/* A counter touched by the batch, with what it shall become. */
-struct count { struct key key; uint64_t n; int64_t last_us; };
+_Static_assert(KEY_SET_MAX >= EVENTS_MAX, "keys of one batch");
 
 /* A batch on its way to the disk. */
 struct put {
@@ -34,10 +32,9 @@ struct put {
 	const char *node;
 	int64_t now_us;
 	struct db_batch *batch;
-	struct count *count;
-	size_t counts, counts_cap;
-	struct key *place;	/* of the rows in the batch */
-	size_t places, places_cap;
+	struct key_set *counts;	/* touched by the batch, with .. */
+	struct count *count;	/* .. what they shall become */
+	struct key_set *rows;	/* in the batch */
 };
 
 /* --- keys ----------------------------------------------------------------- */
@@ -80,7 +77,7 @@ get_numbers(struct messages *m, const struct key *k, uint64_t *v, size_t n,
 }
 
 static void
-put_numbers(struct db_batch *b, const struct key *k, uint64_t first,
+put_numbers(struct db_batch *b, struct bytes k, uint64_t first,
     const int64_t *second)
 {
 	struct key v = { .n = 0 };
@@ -88,7 +85,7 @@ put_numbers(struct db_batch *b, const struct key *k, uint64_t first,
 	key_u64(&v, first);
 	if (second != NULL)
 		key_u64(&v, (uint64_t)*second);
-	db_batch_put(b, k->p, k->n, v.p, v.n);
+	db_batch_put(b, k.p, k.n, v.p, v.n);
 }
 
 /* --- open and close ------------------------------------------------------- */
@@ -103,9 +100,12 @@ messages_open(struct messages **out, const char *dir, struct diag *why)
 	*out = NULL;
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_rwlock_init(&m->use, NULL);
+	m->batch_counts = key_set_new();
+	m->batch_rows = key_set_new();
+	m->batch_count = xcalloc(EVENTS_MAX, sizeof(*m->batch_count));
 	/* no DB_PARANOID: the zeroed tail of a write that nobody was told of
 	 * would keep the only copy shut */
-	err = db_open(&m->db, dir, DB_CREATE, why);
+	err = db_open(&m->db, dir, DB_CREATE | DB_STREAM, why);
 	if (err == 0) {
 		key_begin(&k, 'N');
 		err = get_numbers(m, &k, &m->rows, 1, why);
@@ -126,6 +126,9 @@ messages_close(struct messages **mp)
 	if (m == NULL)
 		return;
 	db_close(&m->db);
+	key_set_free(&m->batch_counts);
+	key_set_free(&m->batch_rows);
+	free(m->batch_count);
 	pthread_mutex_destroy(&m->lock);
 	pthread_rwlock_destroy(&m->use);
 	free(m);
@@ -192,25 +195,20 @@ raise_count(struct put *p, const struct event *e, struct diag *why)
 	struct count *c;
 	struct key k;
 	uint64_t was[2];
+	bool is_new;
 	size_t i;
 	int err;
 
 	key_text(&k, 'T', e->sender);
 	key_add(&k, user, strlen(user) + 1);
 	key_add(&k, tail, sizeof(tail));
-	for (i = 0; i < p->counts; i++)
-		if (p->count[i].key.n == k.n &&
-		    memcmp(p->count[i].key.p, k.p, k.n) == 0)
-			break;
-	if (i == p->counts) {
+	i = key_set_put(p->counts, k.p, k.n, &is_new);
+	c = &p->count[i];
+	if (is_new) {
 		if ((err = get_numbers(p->m, &k, was, 2, why)) != 0)
 			return err;
-		p->count = xgrow(p->count, &p->counts_cap, i + 1,
-		    sizeof(*p->count));
-		p->count[p->counts++] = (struct count){ .key = k,
-		    .n = was[0], .last_us = (int64_t)was[1] };
+		*c = (struct count){ .n = was[0], .last_us = (int64_t)was[1] };
 	}
-	c = &p->count[i];
 	c->n += e->repeats;
 	if (c->last_us < e->time_us)
 		c->last_us = e->time_us;
@@ -222,13 +220,10 @@ static int
 is_known(struct put *p, const struct key *row, struct diag *why)
 {
 	struct buf b;
-	size_t i;
 	int err;
 
-	for (i = 0; i < p->places; i++)
-		if (p->place[i].n == row->n &&
-		    memcmp(p->place[i].p, row->p, row->n) == 0)
-			return 1;
+	if (key_set_has(p->rows, row->p, row->n))
+		return 1;
 	buf_init(&b, 0);
 	err = db_get(p->m->db, NULL, row->p, row->n, true, &b, why);
 	buf_fini(&b);
@@ -240,6 +235,7 @@ put_one(struct put *p, struct bytes raw, size_t *refused, struct diag *why)
 {
 	struct event e;
 	struct key row, place = { .n = 0 };
+	bool is_new;
 	int err;
 
 	if (event_decode(&e, raw, NULL) != 0 ||
@@ -263,9 +259,7 @@ put_one(struct put *p, struct bytes raw, size_t *refused, struct diag *why)
 		return err;
 	db_batch_put(p->batch, row.p, row.n, raw.p, raw.n);
 	each_index(&e, &place, index_put, p->batch);
-	p->place = xgrow(p->place, &p->places_cap, p->places + 1,
-	    sizeof(*p->place));
-	p->place[p->places++] = row;
+	key_set_put(p->rows, row.p, row.n, &is_new);
 	return 0;
 }
 
@@ -274,19 +268,23 @@ put_write(struct put *p, const struct key *mark, uint64_t next,
     struct diag *why)
 {
 	struct messages *m = p->m;
-	struct key rows;
+	struct key rows = { .n = 0 };
 	size_t i;
 	int err;
 
-	for (i = 0; i < p->counts; i++)
-		put_numbers(p->batch, &p->count[i].key, p->count[i].n,
+	for (i = 0; i < key_set_n(p->counts); i++) {
+		struct bytes k = key_set_key(p->counts, i);
+
+		put_numbers(p->batch, k, p->count[i].n,
 		    &p->count[i].last_us);
+	}
 	key_begin(&rows, 'N');
-	put_numbers(p->batch, &rows, m->rows + p->places, NULL);
-	put_numbers(p->batch, mark, next, NULL);
+	put_numbers(p->batch, bytes_of(rows.p, rows.n),
+	    m->rows + key_set_n(p->rows), NULL);
+	put_numbers(p->batch, bytes_of(mark->p, mark->n), next, NULL);
 	err = db_write(m->db, p->batch, true, why);
 	if (err == 0)
-		m->rows += p->places;
+		m->rows += key_set_n(p->rows);
 	return err;
 }
 
@@ -337,7 +335,8 @@ messages_put(struct messages *m, const char *node, const struct events *e,
     int64_t now_us, uint64_t *upto, size_t *refused, struct diag *why)
 {
 	struct put p = { .m = m, .node = node,
-	    .now_us = now_us > 0 ? now_us : 0 };
+	    .now_us = now_us > 0 ? now_us : 0, .counts = m->batch_counts,
+	    .count = m->batch_count, .rows = m->batch_rows };
 	size_t len = strlen(node), bad = 0;
 	int err;
 
@@ -351,12 +350,12 @@ messages_put(struct messages *m, const char *node, const struct events *e,
 	p.batch = db_batch_new();
 	pthread_rwlock_rdlock(&m->use);
 	pthread_mutex_lock(&m->lock);
+	key_set_clear(p.counts);
+	key_set_clear(p.rows);
 	err = put_locked(&p, e, upto, &bad, why);
 	pthread_mutex_unlock(&m->lock);
 	pthread_rwlock_unlock(&m->use);
 	db_batch_free(&p.batch);
-	free(p.count);
-	free(p.place);
 	if (refused != NULL)
 		*refused = err == 0 ? bad : 0;
 	return err;
@@ -395,7 +394,7 @@ expire_write(struct messages *m, struct db_batch *b, size_t rows,
 	pthread_mutex_lock(&m->lock);
 	left = m->rows > rows ? m->rows - rows : 0;
 	key_begin(&k, 'N');
-	put_numbers(b, &k, left, NULL);
+	put_numbers(b, bytes_of(k.p, k.n), left, NULL);
 	err = db_write(m->db, b, false, why);
 	if (err == 0)
 		m->rows = left;

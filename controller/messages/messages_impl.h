@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "controller/messages/key_set.h"
 #include "controller/messages/messages.h"
 #include "proto/base/db.h"
 
@@ -16,11 +17,16 @@
 #define PLACE_MAX (8 + REPLY_ID_LEN + MESSAGES_NODE_MAX)
 #define KEY_MAX (2 * ADDR_TEXT_MAX + PLACE_MAX + 8)
 
+/* A counter: refusals, and the last one. */
+struct count { uint64_t n; int64_t last_us; };
+
 struct messages {
 	struct db *db;
 	pthread_rwlock_t use;	/* taken before lock; to write: to reopen */
 	pthread_mutex_t lock;	/* one writer: counters are read and raised */
-	uint64_t rows;		/* guarded by lock */
+	uint64_t rows;		/* guarded by lock, as is what one batch uses */
+	struct key_set *batch_counts, *batch_rows;
+	struct count *batch_count;
 };
 
 struct key { size_t n; uint8_t p[KEY_MAX]; };

@@ -9,7 +9,7 @@
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
-#define BALLAST_MAX ((size_t)8 << 20)	/* two write buffers of LevelDB */
+#define BALLAST_MAX ((size_t)16 << 20)	/* two write buffers of LevelDB */
 #define BALLAST_MIN ((size_t)1 << 20)
 #define PATH_LEN 4096
 

@@ -16,6 +16,7 @@
 
 #define CACHE_BYTES ((size_t)16 << 20)
 #define WRITE_BUFFER_BULK ((size_t)32 << 20)
+#define WRITE_BUFFER_STREAM ((size_t)8 << 20)	/* see DB_ROOM */
 #define TABLE_BYTES_LARGE ((size_t)32 << 20)
 #define BLOOM_BITS 10
 #define COPY_BATCH ((size_t)4 << 20)
@@ -73,7 +74,8 @@ set_options(struct db *d, int flags)
 	d->options = leveldb_options_create();
 	d->cache = leveldb_cache_create_lru(CACHE_BYTES);
 	leveldb_options_set_cache(d->options, d->cache);
-	leveldb_options_set_compression(d->options, leveldb_no_compression);
+	leveldb_options_set_compression(d->options, (flags & DB_STREAM) != 0 ?
+	    leveldb_snappy_compression : leveldb_no_compression);
 	leveldb_options_set_create_if_missing(d->options,
 	    (flags & (DB_CREATE | DB_NEW)) != 0);
 	leveldb_options_set_error_if_exists(d->options,
@@ -83,7 +85,10 @@ set_options(struct db *d, int flags)
 	if ((flags & DB_BULK) != 0)
 		leveldb_options_set_write_buffer_size(d->options,
 		    WRITE_BUFFER_BULK);
-	if ((flags & DB_LARGE) != 0) {
+	if ((flags & DB_STREAM) != 0)
+		leveldb_options_set_write_buffer_size(d->options,
+		    WRITE_BUFFER_STREAM);
+	if ((flags & (DB_LARGE | DB_STREAM)) != 0) {
 		d->bloom = leveldb_filterpolicy_create_bloom(BLOOM_BITS);
 		leveldb_options_set_filter_policy(d->options, d->bloom);
 		leveldb_options_set_max_file_size(d->options,

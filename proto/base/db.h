@@ -32,6 +32,9 @@ enum db_flags {
 	DB_BULK = 8,		/* large write buffer for a sorted load */
 	DB_LARGE = 16,		/* few large tables with filters: for millions
 				 * of records that rarely change */
+	DB_STREAM = 32,		/* the same with compression and a write
+				 * buffer between the two: for millions that
+				 * come one by one and are seldom read */
 };
 
 /* 0, ERR_NOENT, ERR_EXISTS, ERR_BUSY (another process), ERR_CORRUPT, ERR_IO. */
@@ -82,7 +85,7 @@ void db_fail(struct db *db);
  * stays as it was; else what db_open() says, and all but this fails until it
  * succeeds.
  */
-#define DB_ROOM ((uint64_t)12 << 20)
+#define DB_ROOM ((uint64_t)20 << 20)
 int db_reopen(struct db *db, struct diag *why);
 
 /* What the database holds now, unchanged by later writes.  It keeps files

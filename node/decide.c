@@ -309,7 +309,7 @@ respond(struct decider *d, const struct ruleset *r, const struct question *q,
 	memcpy(e->reply_text, out->reply.text, sizeof(e->reply_text));
 	put_policy(e->policy, v->policy);
 	put_policy(e->would_policy, v->would_policy);
-	memcpy(e->entry, v->entry, sizeof(e->entry));
+	strcpy(e->entry, v->entry);
 	out->event = e;
 }
 

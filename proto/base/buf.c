@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "proto/base/err.h"
 
@@ -239,6 +240,19 @@ void *
 xcalloc(size_t n, size_t size)
 {
 	return or_end(calloc(n == 0 ? 1 : n, size));
+}
+
+void *
+xcalloc_pages(size_t n, size_t size)
+{
+	const size_t line = 64, huge = (size_t)2 << 20;
+	size_t unit = n * size < huge ? line : huge;
+	size_t len = (n * size + unit - 1) / unit * unit;
+	void *p = or_end(aligned_alloc(unit, len == 0 ? unit : len));
+
+	if (unit == huge)
+		madvise(p, len, MADV_HUGEPAGE);	/* may fail */
+	return memset(p, 0, len);
 }
 
 char *

@@ -59,6 +59,9 @@ const uint8_t *bytes_take(struct bytes *b, size_t len);
  * fixed-size allocations only, never for a size from outside. */
 void *xmalloc(size_t len);
 void *xcalloc(size_t n, size_t size);
+/* Zeroed, at the start of a cache line; from 2 MB on in huge pages, where the
+ * kernel has some: what is looked into here and there needs few of them. */
+void *xcalloc_pages(size_t n, size_t size);
 char *xstrdup(const char *text);
 /* Grow *array to hold at least n of size bytes; doubles.  Same rule. */
 void *xgrow(void *array, size_t *cap, size_t n, size_t size);

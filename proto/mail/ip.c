@@ -55,7 +55,10 @@ ip_parse(const char *text, struct ip *out)
 bool
 ip_is_v4(const struct ip *ip)
 {
-	return memcmp(ip->b, mapped, 12) == 0;
+	uint64_t half[2];
+
+	ip_halves(ip, half);
+	return half[0] == 0 && half[1] >> 32 == 0xffff;
 }
 
 /* Are all bits of ip behind the first len 0? */
@@ -129,12 +132,13 @@ ip_prefix_format(const struct ip_prefix *p, char out[IP_TEXT_LEN])
 bool
 ip_in_prefix(const struct ip *ip, const struct ip_prefix *p)
 {
-	int whole = p->len / 8, bits = p->len % 8;
+	uint64_t a[2], b[2];
 
 	if (p->len < 96 && ip_is_v4(ip))
 		return false;
-	if (memcmp(ip->b, p->ip.b, (size_t)whole) != 0)
-		return false;
-	return bits == 0 ||
-	    (ip->b[whole] ^ p->ip.b[whole]) >> (8 - bits) == 0;
+	ip_halves(ip, a);
+	ip_halves(&p->ip, b);
+	if (p->len <= 64)
+		return p->len == 0 || (a[0] ^ b[0]) >> (64 - p->len) == 0;
+	return a[0] == b[0] && (a[1] ^ b[1]) >> (128 - p->len) == 0;
 }

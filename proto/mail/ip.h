@@ -7,9 +7,11 @@
 #ifndef MAIL_IP_H
 #define MAIL_IP_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct ip { uint8_t b[16]; };
 struct ip_prefix { struct ip ip; uint8_t len; };	/* len 0..128 */
@@ -24,6 +26,14 @@ int ip_prefix_parse(const char *text, struct ip_prefix *out);
 void ip_format(const struct ip *ip, char out[IP_TEXT_LEN]);
 void ip_prefix_format(const struct ip_prefix *p, char out[IP_TEXT_LEN]);
 bool ip_is_v4(const struct ip *ip);
+/* The address as two numbers; addresses sort as they do. */
+static inline void
+ip_halves(const struct ip *ip, uint64_t half[2])
+{
+	memcpy(half, ip->b, sizeof(ip->b));
+	half[0] = be64toh(half[0]);
+	half[1] = be64toh(half[1]);
+}
 /* A v4 address, mapped or not, is in no v6 prefix: not in ::/0 either. */
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *p);
 /* The length as its family writes it: /24, not /120. */

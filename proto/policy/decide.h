@@ -197,7 +197,6 @@ struct verdict {
 	enum reason reason;
 	enum level level;
 	const struct policy *policy;	/* that decided a refusal, or NULL */
-	char entry[ADDR_TEXT_MAX];	/* matched entry, or "" */
 	bool user_domain;		/* a user's block was of a domain */
 	enum granted granted;		/* who bypasses spam checks */
 	bool open;			/* pass 2 may still refuse */
@@ -205,6 +204,7 @@ struct verdict {
 	enum reason would;
 	const struct policy *would_policy;
 	uint32_t steps;			/* what it cost, of DECIDE_STEPS_MAX */
+	char entry[ADDR_TEXT_MAX];	/* matched entry, or "" */
 };
 
 /*

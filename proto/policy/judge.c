@@ -75,7 +75,10 @@ local_is_one_of(const struct run *r, const struct addr *a,
 	const char *delimiters = r->j.t->settings.delimiters;
 	char local[ADDR_TEXT_MAX];
 	size_t n = a->local_len;
+	uint8_t c = (uint8_t)a->text[0];
 
+	if ((r->j.t->protected_first[c / 64] >> c % 64 & 1) == 0)
+		return false;
 	memcpy(local, a->text, n);
 	local[n] = '\0';
 	if (strcmp(local, "postmaster") == 0 ||
@@ -266,7 +269,7 @@ directory_state(const struct run *r)
 	size_t o;
 
 	for (o = 0; o < sizeof(order); o++) {
-		size_t i = r->j.directory[order[o]];
+		size_t i = r->j.slot[order[o]].directory;
 
 		if (i != 0) {
 			struct bytes v = match_fact(&r->j, i - 1);
@@ -469,6 +472,13 @@ judge_header_set(const struct tables *t, const struct envelope *env,
 	return set;
 }
 
+static void
+begin_verdict(struct verdict *v)
+{
+	memset(v, 0, offsetof(struct verdict, entry));
+	v->entry[0] = '\0';
+}
+
 void
 judge(const struct tables *t, const struct envelope *env,
     const struct want *keys, const struct facts *f, int64_t now_us,
@@ -481,7 +491,7 @@ judge(const struct tables *t, const struct envelope *env,
 	r.trace = trace;
 	r.stage = stage;
 	r.permit_envelope = r.permitted = r.would_greylist = false;
-	memset(out, 0, sizeof(*out));
+	begin_verdict(out);
 	if (trace != NULL)
 		trace->n = 0;
 	begin(j, t, env, keys, f, now_us);
@@ -492,7 +502,7 @@ judge(const struct tables *t, const struct envelope *env,
 		run_stages(&r);
 	}
 	if (j->steps > DECIDE_STEPS_MAX) {
-		memset(out, 0, sizeof(*out));
+		begin_verdict(out);
 		refuse(&r, NULL, REASON_INTERNAL, LEVEL_SYSTEM);
 	}
 	if (out->kind != VERDICT_ACCEPT)

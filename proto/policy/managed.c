@@ -34,7 +34,7 @@ headers_all_permitted(struct judging *j)
 	for (h = 0; h < e->headers_n; h++) {
 		bool has = false;
 
-		for (i = j->user[match_slot(WHO_HEADER, (uint8_t)h)];
+		for (i = j->slot[match_slot(WHO_HEADER, (uint8_t)h)].user;
 		    i != 0 && !has; i = j->next[i - 1]) {
 			struct bytes v = match_fact(j, i - 1);
 
@@ -54,7 +54,7 @@ user_slot(struct judging *j, size_t slot, bool header, bool allows,
 {
 	size_t i;
 
-	for (i = j->user[slot]; i != 0; i = j->next[i - 1]) {
+	for (i = j->slot[slot].user; i != 0; i = j->next[i - 1]) {
 		const struct want_key *k = &j->keys->key[i - 1];
 		struct bytes v = match_fact(j, i - 1);
 		uint8_t flags = bytes_u8(&v);

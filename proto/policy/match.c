@@ -353,7 +353,7 @@ try_headers(struct judging *j, struct search *q)
 static void
 try_groups(struct judging *j, struct search *q)
 {
-	size_t words = (j->t->groups_n + 63) / 64, w;
+	size_t words = j->any_entry ? (j->t->groups_n + 63) / 64 : 0, w;
 	int side;
 
 	for (w = 0; w < words; w++) {

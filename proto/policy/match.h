@@ -25,6 +25,14 @@ struct side {
 	const char *display_name;	/* header alone */
 };
 
+struct slot {
+	uint16_t entry, directory, user;	/* lists of facts */
+	/* The last group asked for, its best entry (number + 1, 0: none) and
+	 * who holds that: policies on one group lie together. */
+	uint16_t best;
+	uint64_t gid, direct;
+};
+
 /* One question under evaluation. */
 struct judging {
 	const struct tables *t;
@@ -38,14 +46,12 @@ struct judging {
 	uint32_t steps;			/* over DECIDE_STEPS_MAX: give up */
 	/* By match_begin(): the facts found of each slot, as lists of
 	 * number + 1 that 0 ends; groups above found entries, a bit each. */
-	uint16_t entry[MATCH_SLOTS], directory[MATCH_SLOTS],
-	    user[MATCH_SLOTS], next[DECIDE_KEYS_MAX];
+	struct slot slot[MATCH_SLOTS];
+	uint16_t next[DECIDE_KEYS_MAX];
+	bool any_entry;			/* else nothing is reached */
 	uint64_t reached[REACHED_SIDES][MODEL_GROUPS_MAX / 64 + 1];
 	bool header_internal[DECIDE_HEADERS_MAX];
 	struct side rcpt;		/* in all its forms */
-	/* The last group asked for of each slot, its best entry (number + 1,
-	 * 0: none) and who holds that: policies on one group lie together. */
-	struct { uint64_t gid, direct; uint16_t entry; } asked[MATCH_SLOTS];
 };
 
 /* The slot of a key. */

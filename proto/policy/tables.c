@@ -7,7 +7,6 @@
 #include "proto/policy/tables_impl.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -312,7 +311,30 @@ sort_names(struct name_list *s)
 static void
 sort_prefixes(struct prefixes *s)
 {
+	size_t i, len = 0;
+
 	sort(s->p, s->n, sizeof(struct ip_prefix), by_prefix);
+	for (i = 0; i < s->n; i++) {
+		while (len <= s->p[i].len)
+			s->first[len++] = (uint32_t)i;
+	}
+	while (len < 130)
+		s->first[len++] = (uint32_t)s->n;
+}
+
+/* What a protected name may begin with. */
+static void
+note_protected(struct tables *t)
+{
+	size_t i;
+
+	memset(t->protected_first, 0, sizeof(t->protected_first));
+	for (i = 0; i < t->protected_local.n; i++) {
+		uint8_t c = (uint8_t)t->protected_local.name[i][0];
+
+		t->protected_first[c / 64] |= UINT64_C(1) << c % 64;
+	}
+	t->protected_first['p' / 64] |= UINT64_C(1) << 'p' % 64;
 }
 
 static void
@@ -356,6 +378,7 @@ tables_finish(struct tables *t, struct diag *why)
 	if ((!shared[TABLES_GROUPS] || !shared[TABLES_POLICIES]) &&
 	    (rc = tables_check_groups(t, why)) < 0)
 		return rc;
+	note_protected(t);
 	t->all_depths = t->depths;
 	for (i = 0; i < t->settings.wildcard_depths_n; i++)
 		depths_add(&t->all_depths, t->settings.wildcard_depths[i]);
@@ -401,41 +424,44 @@ name_list_holds(const struct name_list *s, const char *name)
 	    by_text) != NULL;
 }
 
-/* ip with all bits behind len cleared */
-static struct ip
-masked(const struct ip *ip, uint8_t len)
+/* Does one of rows [lo, hi) of one length have this address? */
+static bool
+has_prefix(const struct prefixes *s, size_t lo, size_t hi,
+    const uint64_t want[2])
 {
-	struct ip out;
-	uint64_t half[2];
-	int i;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		uint64_t half[2];
 
-	memcpy(half, ip->b, sizeof(half));
-	for (i = 0; i < 2; i++) {
-		int keep = (int)len - i * 64;
-
-		if (keep <= 0)
-			half[i] = 0;
-		else if (keep < 64)
-			half[i] &= htobe64(~UINT64_C(0) << (64 - keep));
+		ip_halves(&s->p[mid].ip, half);
+		if (half[0] == want[0] && half[1] == want[1])
+			return true;
+		if (half[0] < want[0] || (half[0] == want[0] &&
+		    half[1] < want[1]))
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	memcpy(out.b, half, sizeof(half));
-	return out;
+	return false;
 }
 
 bool
 prefixes_hold(const struct prefixes *s, const struct ip *ip)
 {
-	struct ip_prefix want;
-	size_t i = 0;
+	uint64_t ones = ~UINT64_C(0), half[2], want[2];
+	/* an IPv4 address is in no IPv6 prefix, as ip_in_prefix() has it */
+	size_t i = ip_is_v4(ip) && s->n > 0 ? s->first[96] : 0;
 
+	ip_halves(ip, half);
 	while (i < s->n) {
-		want.len = s->p[i].len;
-		want.ip = masked(ip, want.len);
-		if (bsearch(&want, s->p, s->n, sizeof(want), by_prefix) !=
-		    NULL)
+		unsigned len = s->p[i].len;
+
+		want[0] = len == 0 ? 0 : len >= 64 ? half[0] :
+		    half[0] & ones << (64 - len);
+		want[1] = len <= 64 ? 0 : half[1] & ones << (128 - len);
+		if (has_prefix(s, i, s->first[len + 1], want))
 			return true;
-		while (i < s->n && s->p[i].len == want.len)
-			i++;
+		i = s->first[len + 1];
 	}
 	return false;
 }

@@ -128,11 +128,11 @@ tables_hash_policies(struct tables *t)
 	if (t->index_n == 0)
 		return;
 	t->bucket_mask = room_for(t->index_n) - 1;
-	t->bucket = xcalloc(t->bucket_mask + 1, sizeof(*t->bucket));
+	t->bucket = xcalloc_pages(t->bucket_mask + 1, sizeof(*t->bucket));
 	bits = room_for(t->index_n * BITS_A_SELECTOR / 2);
 	if (bits < 64)
 		bits = 64;
-	t->selector_bit = xcalloc(bits / 64, sizeof(*t->selector_bit));
+	t->selector_bit = xcalloc_pages(bits / 64, sizeof(*t->selector_bit));
 	t->selector_shift = 64 - (unsigned)__builtin_ctzll(bits);
 	for (first = 0; first < t->index_n; first = end) {
 		uint64_t selector = t->index[first].selector;
@@ -189,11 +189,7 @@ tables_hash_domains(struct tables *t)
 	if (t->domains_n == 0)
 		return;
 	t->domain_mask = room_for(t->domains_n) - 1;
-	t->domain_at = aligned_alloc(64, (t->domain_mask + 1) *
-	    sizeof(*t->domain_at));
-	if (t->domain_at == NULL)
-		abort();
-	memset(t->domain_at, 0, (t->domain_mask + 1) *
+	t->domain_at = xcalloc_pages(t->domain_mask + 1,
 	    sizeof(*t->domain_at));
 	for (i = 0; i < t->domains_n; i++)
 		put_domain(t, i);

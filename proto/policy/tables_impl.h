@@ -75,7 +75,13 @@ name_is_wild(const char *name)
 }
 
 struct name_list { char **name; size_t n, cap; };
-struct prefixes { struct ip_prefix *p; size_t n, cap; };
+/* Sorted by length, then address; those of one length are from first[length]
+ * up to first[length + 1]. */
+struct prefixes {
+	struct ip_prefix *p;
+	size_t n, cap;
+	uint32_t first[130];
+};
 
 /* A class of small records, each with its own part of the tables. */
 enum tables_class { TABLES_SETTINGS, TABLES_DOMAINS, TABLES_AUTHORIZED,
@@ -113,6 +119,7 @@ struct tables {
 	uint8_t kinds[POLICY_TYPES][SIDE_WIDE];
 	struct depths depths;
 	struct depths all_depths;	/* and those of entries */
+	uint64_t protected_first[4];	/* the first bytes of protected names */
 	struct domain_slot *domain_at;	/* NULL: none */
 	size_t domain_mask;
 	struct depths domain_depths;	/* of wildcards among domains */

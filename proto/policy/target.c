@@ -60,11 +60,23 @@ side_rcpt(const struct judging *j, struct side *s)
 	s->internal = j->rcpt_internal;
 }
 
+static void
+reach_entry(struct judging *j, size_t i)
+{
+	size_t words = (j->t->groups_n + 63) / 64, s;
+	uint8_t who = j->keys->key[i].who;
+
+	for (s = 0; s < REACHED_SIDES && !j->any_entry; s++)
+		memset(j->reached[s], 0, words * sizeof(uint64_t));
+	j->any_entry = true;
+	reach(j, i, j->reached[who <= WHO_PRIMARY ? REACHED_RCPT :
+	    who < WHO_HEADER ? REACHED_SENDER : REACHED_HEADER]);
+}
+
 void
 match_begin(struct judging *j)
 {
-	size_t words = (j->t->groups_n + 63) / 64, i, s;
-	size_t slots = match_slot(WHO_HEADER, (uint8_t)j->env->headers_n);
+	size_t i, slots = match_slot(WHO_HEADER, (uint8_t)j->env->headers_n);
 
 	side_rcpt(j, &j->rcpt);
 	for (i = 0; i < j->env->headers_n; i++) {
@@ -75,27 +87,22 @@ match_begin(struct judging *j)
 		    a->len - a->domain_at, tables_hash(j->t, domain)) !=
 		    NULL;
 	}
-	memset(j->entry, 0, slots * sizeof(j->entry[0]));
-	memset(j->directory, 0, slots * sizeof(j->directory[0]));
-	memset(j->user, 0, slots * sizeof(j->user[0]));
-	memset(j->asked, 0, slots * sizeof(j->asked[0]));
-	for (s = 0; s < REACHED_SIDES; s++)
-		memset(j->reached[s], 0, words * sizeof(uint64_t));
+	memset(j->slot, 0, slots * sizeof(j->slot[0]));
+	j->any_entry = false;
 	for (i = j->keys->n; i-- > 0;) {
 		const struct want_key *k = &j->keys->key[i];
-		size_t slot = match_slot(k->who, k->index);
-		uint16_t *first = k->cls == RECORD_ENTRY ? &j->entry[slot] :
-		    k->cls == RECORD_DIRECTORY ? &j->directory[slot] :
-		    &j->user[slot];
+		uint16_t *first;
+		struct slot *s;
 
 		if (j->f->state[i] != FACT_FOUND || k->cls == RECORD_ALIAS)
 			continue;
+		s = &j->slot[match_slot(k->who, k->index)];
+		first = k->cls == RECORD_ENTRY ? &s->entry :
+		    k->cls == RECORD_DIRECTORY ? &s->directory : &s->user;
 		j->next[i] = *first;
 		*first = (uint16_t)(i + 1);
 		if (k->cls == RECORD_ENTRY)
-			reach(j, i, j->reached[k->who <= WHO_PRIMARY ?
-			    REACHED_RCPT : k->who < WHO_HEADER ?
-			    REACHED_SENDER : REACHED_HEADER]);
+			reach_entry(j, i);
 	}
 }
 
@@ -162,19 +169,19 @@ holder_below(struct judging *j, size_t key, uint64_t gid)
 	return 0;
 }
 
-/* Find the best entry of a slot that group gid holds, into asked. */
+/* Find the best entry of a slot that group gid holds. */
 static void
-ask_slot(struct judging *j, size_t slot, uint64_t gid)
+ask_slot(struct judging *j, struct slot *s, uint64_t gid)
 {
 	int best = NO_MATCH;
 	size_t i;
 
 	j->steps++;
-	if (j->asked[slot].gid == gid)
+	if (s->gid == gid)
 		return;
-	j->asked[slot].gid = gid;
-	j->asked[slot].entry = 0;
-	for (i = j->entry[slot]; i != 0; i = j->next[i - 1]) {
+	s->gid = gid;
+	s->best = 0;
+	for (i = s->entry; i != 0; i = j->next[i - 1]) {
 		uint64_t g;
 
 		j->steps++;
@@ -182,8 +189,8 @@ ask_slot(struct judging *j, size_t slot, uint64_t gid)
 		    (g = holder_below(j, i - 1, gid)) == 0)
 			continue;
 		best = j->keys->key[i - 1].precision;
-		j->asked[slot].entry = (uint16_t)i;
-		j->asked[slot].direct = g;
+		s->best = (uint16_t)i;
+		s->direct = g;
 	}
 }
 
@@ -196,15 +203,16 @@ match_group(struct judging *j, const struct side *s, uint64_t gid,
 	size_t n;
 
 	for (n = 0; n < s->slots_n; n++) {
-		size_t slot = s->slot[n], i;
+		struct slot *slot = &j->slot[s->slot[n]];
+		size_t i;
 
 		ask_slot(j, slot, gid);
-		i = j->asked[slot].entry;
+		i = slot->best;
 		if (i == 0 || (best != NULL &&
 		    j->keys->key[i - 1].precision <= best->precision))
 			continue;
 		best = &j->keys->key[i - 1];
-		*direct = j->asked[slot].direct;
+		*direct = slot->direct;
 	}
 	if (best == NULL)
 		return NO_MATCH;
@@ -260,7 +268,7 @@ match_attribute(struct judging *j, const struct side *s,
 	size_t n, i;
 
 	for (n = 0; n < s->slots_n; n++) {
-		for (i = j->directory[s->slot[n]]; i != 0;
+		for (i = j->slot[s->slot[n]].directory; i != 0;
 		    i = j->next[i - 1]) {
 			j->steps++;
 			if (has_attribute(match_fact(j, i - 1), t->text,

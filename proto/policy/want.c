@@ -419,10 +419,10 @@ facts_set(struct facts *f, size_t i, enum fact_state state,
     const void *value, size_t len)
 {
 	f->state[i] = state;
-	f->at[i] = (uint32_t)f->values.len;
-	f->len[i] = (uint32_t)len;
 	if (state != FACT_FOUND)
 		return;
+	f->at[i] = (uint32_t)f->values.len;
+	f->len[i] = (uint32_t)len;
 	buf_put(&f->values, value, len);
 	if (f->values.err != 0)
 		f->state[i] = FACT_ERROR;

@@ -60,11 +60,13 @@ UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 REPLAY := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS := $(FUZZ:%=$(BUILD)/fuzzers/%)
 # the unit tests of modules with threads
-TSAN_TESTS ?= test_sock test_db test_httpd test_log test_view test_spool \
-	test_keeper test_publisher test_backup test_fleet test_fleet_audit \
-	test_retire
-TSAN := $(filter $(TSAN_TESTS:%=build/tsan/tests/%),\
-	$(UNIT_SRC:tests/unit/%.c=build/tsan/tests/%))
+TSAN_TESTS ?= test_sock test_db test_httpd test_httpd_start test_log \
+	test_spool test_scrub test_sync test_sync_cert test_join test_keeper \
+	test_publisher test_backup test_fleet test_fleet_audit \
+	test_fleet_reads test_retire
+TSAN_UNKNOWN := $(filter-out $(UNIT_SRC:tests/unit/%.c=%),$(TSAN_TESTS))
+$(if $(TSAN_UNKNOWN),$(error TSAN_TESTS: no such test: $(TSAN_UNKNOWN)))
+TSAN := $(TSAN_TESTS:%=build/tsan/tests/%)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 HAND_OBJ := $(call obj,$(PROTO_SRC) $(NODE_SRC) $(CTL_SRC) $(CLI_SRC) \

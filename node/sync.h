@@ -30,6 +30,7 @@ struct sync_conf {
 	uint64_t ratchet;
 	uint64_t silence_ms;		/* 0: SYNC_SILENCE_MS */
 	uint64_t stale_ms;		/* 0: SYNC_STALE_MS */
+	uint64_t patience_ms;		/* for any answer; 0: as usual */
 	/* A new view, on the sync's thread; the callee owns one reference.
 	 * It calls sync_enforced() once it decides by it. */
 	void (*on_ruleset)(void *arg, struct ruleset *r);

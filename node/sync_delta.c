@@ -107,7 +107,8 @@ sync_delta_tick(struct sync *s, uint64_t now)
 	find_damage(s);
 	if (s->newest != NULL && s->newest != s->published)
 		sync_publish(s);
-	if (s->asked_from == 0 || now - s->asked_ms <= DELTA_WAIT_MS)
+	if (s->asked_from == 0 || now - s->asked_ms <= sync_patience(s,
+	    DELTA_WAIT_MS))
 		return;
 	if (s->asked_got > 0)
 		ask_deltas(s);

@@ -160,7 +160,7 @@ void
 sync_fetch_tick(struct sync *s, uint64_t now)
 {
 	if (s->fetch == NULL || s->building ||
-	    now - s->progress_ms <= STALL_MS)
+	    now - s->progress_ms <= sync_patience(s, STALL_MS))
 		return;
 	s->progress_ms = now;
 	s->in_flight = 0;

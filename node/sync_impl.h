@@ -110,6 +110,13 @@ void sync_back_off(struct sync *s);
 /* Held after crashes: nothing is asked for or taken.  Says so. */
 bool sync_is_held(struct sync *s);
 
+/* How long an answer is waited for. */
+static inline uint64_t
+sync_patience(const struct sync *s, uint64_t usual)
+{
+	return s->conf.patience_ms != 0 ? s->conf.patience_ms : usual;
+}
+
 /* sync_fetch.c: manifest, chunks, build. */
 void sync_begin_fetch(struct sync *s);
 void sync_fetch_tick(struct sync *s, uint64_t now);

@@ -4,9 +4,11 @@
 Suites: style unit decide system fuzz asan tsan.  The output of each test is
 kept under build/logs/.  A system test is a script: it counts as one, or as
 many as its "ok ..." and "not ok ..." lines say; exit status 77 skips it, its
-last line saying why; "# limit: 300" in its head asks for more seconds than
-LIMIT_S.  The last line here is "N passed, N failed", with ", N skipped" when
-so; the exit status is 1 when anything failed or nothing ran.
+last line saying why; "# limit: 1200" in its head asks for more seconds than
+LIMIT_S, which ends what hangs: a test that is slow because the machine is busy
+gets its time.  The slowest are named.  The last line here is "N passed, N
+failed", with ", N skipped" when so; the exit status is 1 when anything failed
+or a suite ran nothing.
 """
 import argparse
 import glob
@@ -17,20 +19,25 @@ import subprocess
 import sys
 import time
 
-LIMIT_S = 120
+LIMIT_S = 600
 SKIP = 77
 TAIL = 25
+SLOWEST = 5
 
 
 class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.notes = []
+        self.took = []          # (seconds, suite and name) of each program
 
     def add(self, passed, failed, skipped=0):
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
+
+    def time(self, name, began):
+        self.took.append((time.monotonic() - began, name))
 
 
 def stop_group(pid, sig):
@@ -78,7 +85,9 @@ def report(tally, name, status, text):
 
 def cmocka(tally, argv, log, suite):
     prog = argv[-1]
+    began = time.monotonic()
     status, text = run(argv, log)
+    tally.time("%s %s" % (suite, os.path.basename(prog)), began)
     ran = re.search(r"\[==========\] (?:.*: )?\d+ test\(s\) run\.", text)
     passed = len(re.findall(r"^\[       OK \]", text, re.M))
     skipped = set(re.findall(r"^\[  SKIPPED \] (?!\d+ test)(\w+)", text, re.M))
@@ -105,7 +114,9 @@ def limit_of(path):
 
 def single(tally, argv, log, name, env=None, limit=LIMIT_S):
     """A program that counts as one, or as its "ok" and "not ok" lines."""
+    began = time.monotonic()
     status, text = run(argv, log, env, limit)
+    tally.time(name, began)
     passed = len(re.findall(r"^ok\b", text, re.M))
     failed = len(re.findall(r"^not ok\b", text, re.M))
     if status == SKIP:
@@ -215,13 +226,20 @@ def main():
     args = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     tally = Tally()
+    start = time.monotonic()
     for name in args.suite:
         began = time.monotonic()
         before = (tally.passed, tally.failed)
         SUITES[name](tally, args.build)
+        if before == (tally.passed, tally.failed):
+            tally.add(0, 1)
+            report(tally, name, 0, "the suite has run nothing")
         print("%-8s %5d passed, %d failed in %.1f s" % (
             name, tally.passed - before[0], tally.failed - before[1],
             time.monotonic() - began))
+    print("slowest of %.0f s: %s" % (time.monotonic() - start, ", ".join(
+        "%s %.1f s" % (name, s)
+        for s, name in sorted(tally.took, reverse=True)[:SLOWEST])))
     if tally.notes:
         print("failed: " + ", ".join(tally.notes))
     line = "%d passed, %d failed" % (tally.passed, tally.failed)

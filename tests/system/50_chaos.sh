@@ -6,7 +6,7 @@
 # "make soak" runs the same with 500 kills.  KILLS and SOAK_SECONDS say how
 # many and for how long, SEED (printed) which, PACE how many seconds lie
 # between changes and between questions; WORK names a folder that is kept.
-# limit: 240
+# limit: 900
 . "$(dirname "$0")/../lib/system.sh"
 
 work=${WORK:-$dir/chaos}

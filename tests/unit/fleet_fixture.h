@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "proto/base/file.h"
 #include "proto/wire/frame.h"
 #include "proto/wire/snapshot.h"
+#include "tests/lib/wait.h"
 
 #define S ITEM_SEP_S
 #define LOOPBACK "tcp://127.0.0.1:*"
@@ -34,7 +36,7 @@ struct fixture {
 	struct signer *signer;
 	pthread_mutex_t lock;
 	uint8_t secret[SOCK_KEY_LEN];
-	unsigned events;
+	atomic_uint events;		/* counted on the fleet's thread */
 	/* the client */
 	struct sock_ctx *ctx;
 	uint8_t mine[SOCK_KEY_LEN], mine_pub[SOCK_KEY_LEN];
@@ -72,11 +74,15 @@ setup(void **state)
 	struct publisher_cert c = { .serial = 1,
 	    .not_after_us = INT64_MAX / 2 };
 	uint8_t pub[SOCK_KEY_LEN];
+	pthread_mutexattr_t attr;
 	struct sign_key *key;
 
 	*state = f;
 	strcpy(f->dir, "/tmp/postern-fleet-XXXXXX");
-	pthread_mutex_init(&f->lock, NULL);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&f->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
 	buf_init(&f->m.data, 0);
 	sock_keypair(pub, f->secret);
 	sock_keypair(f->mine_pub, f->mine);
@@ -181,7 +187,7 @@ enter(struct fixture *f, struct enrolled *e)
 
 	make_token(f, 60000, &t);
 	enroll(&t, s);
-	assert_true(hear(f, s, FRAME_ENROLLED, 5000));
+	assert_true(hear(f, s, FRAME_ENROLLED, WAIT_MS));
 	assert_int_equal(frame_payload(f->m.data.data, f->m.data.len,
 	    FRAME_ENROLLED, &in), 0);
 	assert_int_equal(enrolled_decode(e, in, NULL), 0);
@@ -192,14 +198,17 @@ enter(struct fixture *f, struct enrolled *e)
 static inline void
 commit_one(struct fixture *f)
 {
-	const struct item *old = items_get(store_items(f->s), "group" S "g");
 	struct commit info = { .actor = "test", .action = "apply" };
+	const struct item *old;
 	struct change c = { 0 };
 	uint64_t v;
 
+	pthread_mutex_lock(&f->lock);
+	old = items_get(store_items(f->s), "group" S "g");
 	change_add(&c, "group" S "g", old, old == NULL ? "{}" : NULL,
 	    old == NULL ? "cli" : NULL);
 	assert_int_equal(store_commit(f->s, &c, &info, &v, NULL), 0);
+	pthread_mutex_unlock(&f->lock);
 	change_fini(&c);
 }
 
@@ -214,7 +223,9 @@ publish_one(struct fixture *f)
 
 	commit_one(f);
 	snprintf(dir, sizeof(dir), "%s/published", f->dir);
+	pthread_mutex_lock(&f->lock);
 	v = store_view_new(f->s);
+	pthread_mutex_unlock(&f->lock);
 	h = *store_view_head(v);
 	h.engine = 1;
 	assert_int_equal(publish(&p, v, signer_key(f->signer), dir, &stop,
@@ -233,10 +244,12 @@ advance_one(struct fixture *f)
 	struct buf frame;
 
 	commit_one(f);
+	pthread_mutex_lock(&f->lock);
 	store_head(f->s, &h, NULL);
 	h.engine = 1;
 	assert_int_equal(store_delta(f->s, h.version - 1, NULL, h.version, &d,
 	    NULL), 0);
+	pthread_mutex_unlock(&f->lock);
 	d.engine = 1;
 	d.issued_us = clock_wall_us();
 	buf_init(&frame, 0);
@@ -268,7 +281,7 @@ send_ack(struct sock *s, const struct head *h, enum nack nack)
 static inline void
 wait_state(struct fixture *f, enum node_state want)
 {
-	uint64_t end = clock_mono_ms() + 5000;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	struct node_info n;
 
 	do {
@@ -284,7 +297,7 @@ hear_head(struct fixture *f, struct sock *s, struct head *h)
 {
 	struct bytes in;
 
-	assert_true(hear(f, s, FRAME_HEAD, 5000));
+	assert_true(hear(f, s, FRAME_HEAD, WAIT_MS));
 	assert_int_equal(frame_open(f->m.data.data, f->m.data.len, FRAME_HEAD,
 	    signer_about(f->signer)->key, &in, NULL), 0);
 	assert_int_equal(head_decode(h, in, NULL), 0);

@@ -28,6 +28,7 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
+#include "tests/lib/wait.h"
 
 static struct spool_batch batch;
 
@@ -81,7 +82,7 @@ teardown(void **state)
 static void
 wait_done(struct spool *s, uint64_t ticket)
 {
-	uint64_t end = clock_mono_ms() + 10000;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 
 	while (spool_done(s) < ticket && clock_mono_ms() < end)
 		poll(NULL, 0, 1);

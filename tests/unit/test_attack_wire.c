@@ -451,7 +451,7 @@ static int
 setup_attack(void **state)
 {
 	now = *state;
-	return setup(state);
+	return setup_with(state, 0, 0);
 }
 
 int

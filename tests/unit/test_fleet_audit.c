@@ -50,7 +50,7 @@ say_ack(struct sock *s, const struct audit_mark *seen, enum audit_state told)
 static void
 wait_audit(struct fixture *f, enum audit_state want)
 {
-	uint64_t end = clock_mono_ms() + 5000;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	struct node_info n;
 
 	do {

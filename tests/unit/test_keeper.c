@@ -6,11 +6,11 @@
 
 #include "controller/keeper.h"
 #include "proto/base/clock.h"
+#include "tests/lib/wait.h"
 #include "tests/unit/api_fixture.h"
 
 #define S ITEM_SEP_S
 #define DAY_US ((int64_t)86400 * 1000000)
-#define LIMIT_MS 10000
 
 struct told { int n; };
 
@@ -49,7 +49,7 @@ static bool
 comes_to(struct fixture *f, pthread_mutex_t *lock, uint64_t version,
     uint64_t messages)
 {
-	uint64_t end = clock_mono_ms() + LIMIT_MS;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	bool is = false;
 
 	while (!is && clock_mono_ms() < end) {

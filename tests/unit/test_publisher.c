@@ -18,6 +18,7 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 #include "proto/wire/frame.h"
+#include "tests/lib/wait.h"
 
 #define S ITEM_SEP_S
 #define LOOPBACK "tcp://127.0.0.1:*"
@@ -151,12 +152,12 @@ commits_right_behind_each_other_share_a_delta(void **state)
 
 	start(f, false);
 	commit(f, 0, 3);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	pthread_mutex_lock(&f->lock);
 	for (i = 0; i < 5; i++)
 		put(f, 10 + i, 11 + i);
 	pthread_mutex_unlock(&f->lock);
-	assert_true(wait_head(f, 6, 5000));
+	assert_true(wait_head(f, 6, WAIT_MS));
 	publisher_counts(f->p, &n);
 	assert_int_equal(n.deltas, 1);
 	assert_int_equal(n.cuts, 1);
@@ -171,14 +172,14 @@ change_too_large_for_a_delta_is_told_once_it_is_cut(void **state)
 
 	start(f, false);
 	commit(f, 0, 3);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	commit(f, 1000, 1000 + DELTA_OPS_MAX + 1);
-	assert_true(wait_head(f, 2, 10000));
+	assert_true(wait_head(f, 2, WAIT_MS));
 	assert_int_equal(whole(f), 2);
 	publisher_counts(f->p, &n);
 	assert_int_equal(n.deltas, 0);
 	commit(f, 3, 4);
-	assert_true(wait_head(f, 3, 5000));
+	assert_true(wait_head(f, 3, WAIT_MS));
 	assert_int_equal(whole(f), 2);
 }
 
@@ -191,12 +192,12 @@ publisher_started_again_serves_what_was_cut(void **state)
 
 	start(f, false);
 	commit(f, 0, 3);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	commit(f, 3, 5);
-	assert_true(wait_head(f, 2, 5000));
+	assert_true(wait_head(f, 2, WAIT_MS));
 	stop(f);
 	start(f, false);
-	assert_true(wait_head(f, 2, 5000));
+	assert_true(wait_head(f, 2, WAIT_MS));
 	assert_true(fleet_head(f->f, &h));
 	assert_int_equal(h.prev_version, 1);	/* below it, as nodes ask */
 	assert_int_equal(whole(f), 1);
@@ -217,7 +218,7 @@ publisher_that_is_held_says_nothing_until_released(void **state)
 	assert_true(publisher_is_held(f->p));
 	assert_false(wait_head(f, 1, 300));
 	publisher_release(f->p);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	assert_false(publisher_is_held(f->p));
 }
 
@@ -231,14 +232,14 @@ chunks_lost_from_the_folder_are_cut_anew_at_start(void **state)
 
 	start(f, false);
 	commit(f, 0, 3);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	now = fleet_publication(f->f, &before);
 	hex_format(publication_about(now)->chunks[0].hash, HASH_LEN, hex);
 	snprintf(path, sizeof(path), "%s/%s", f->published, hex);
 	stop(f);
 	assert_int_equal(unlink(path), 0);
 	start(f, false);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	publisher_counts(f->p, &n);
 	assert_int_equal(n.cuts, 1);
 	assert_int_equal(access(path, R_OK), 0);
@@ -268,7 +269,7 @@ rekey_signs_what_is_served_anew_and_cuts_nothing(void **state)
 
 	start(f, false);
 	commit(f, 0, 3);
-	assert_true(wait_head(f, 1, 5000));
+	assert_true(wait_head(f, 1, WAIT_MS));
 	old = f->signer;
 	assert_int_equal(sign_key_new(&key), 0);
 	assert_int_equal(signer_make(&f->signer, f->root, &key, &c), 0);
@@ -277,14 +278,14 @@ rekey_signs_what_is_served_anew_and_cuts_nothing(void **state)
 	while (!is_signed_by(f, signer_about(f->signer)->key))
 		sock_poll(NULL, 0, 5);
 	commit(f, 3, 4);
-	assert_true(wait_head(f, 2, 5000));
+	assert_true(wait_head(f, 2, WAIT_MS));
 	publisher_counts(f->p, &n);
 	assert_int_equal(n.cuts, 1);
 	assert_int_equal(n.deltas, 1);
 	/* and the next start finds it */
 	stop(f);
 	start(f, false);
-	assert_true(wait_head(f, 2, 5000));
+	assert_true(wait_head(f, 2, WAIT_MS));
 	publisher_counts(f->p, &n);
 	assert_int_equal(n.cuts, 0);
 	signer_unref(&old);

@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "node/retire.h"
+#include "tests/lib/wait.h"
 
 static struct ruleset *
 open_set(struct fixture *x, char path[512])
@@ -83,7 +84,7 @@ last_reference_closes_the_set_by_the_end(void **state)
 static void
 set_is_closed_soon_and_not_only_at_the_end(void **state)
 {
-	uint64_t end = clock_mono_ms() + 20000;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	struct fixture *x = *state;
 	struct retire *t = retire_start();
 	struct ruleset *r;

@@ -12,6 +12,7 @@
 #include "node/ruleset_scrub.h"
 #include "node/scrub.h"
 #include "proto/base/db.h"
+#include "tests/lib/wait.h"
 
 static struct ruleset *
 open_set(struct fixture *x, char path[512], bool build)
@@ -136,7 +137,7 @@ static void
 thread_scrubs_each_new_set_at_once(void **state)
 {
 	struct fixture *x = *state;
-	uint64_t end = clock_mono_ms() + 20000;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	struct ruleset *r;
 	struct scrub *s;
 	char path[512];
@@ -151,6 +152,7 @@ thread_scrubs_each_new_set_at_once(void **state)
 	scrub_on_view(s, r);	/* nothing new about it */
 	while (scrub_rounds(s) == 0 && clock_mono_ms() < end)
 		sched_yield();
+	assert_int_equal(scrub_rounds(s), 1);
 	scrub_stop(&s);
 	ruleset_unref(&r);
 }

@@ -21,6 +21,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/sock.h"
+#include "tests/lib/wait.h"
 
 /* A hostile client speaks ZeroMQ without our wrapper: just what it takes. */
 void *zmq_ctx_new(void);
@@ -33,7 +34,6 @@ int zmq_ctx_term(void *ctx);
 enum { DEALER = 5, ROUTING_ID = 5, LINGER = 17, PUBLIC = 48, SECRET = 49,
     SERVER = 50, MORE = 2 };
 
-#define WAIT_MS 10000
 #define QUIET_MS 700
 #define MAX_MSG 65536
 #define FLOOD_MSG 60000
@@ -301,6 +301,7 @@ message_over_the_limit_never_arrives(void **state)
 {
 	struct fixture *f = *state;
 	struct sock *c = client(f, &f->good, sock_endpoint(f->server));
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	char *big = calloc(1, MAX_MSG + 1);
 	struct sock_msg m = { 0 };
 
@@ -310,8 +311,12 @@ message_over_the_limit_never_arrives(void **state)
 	assert_int_equal(m.data.len, MAX_MSG);
 	assert_int_equal(sock_send(c, NULL, big, MAX_MSG + 1), 0);
 	assert_quiet(f->server);
-	/* it connects again by itself */
-	assert_served(f->server, c, &f->good);
+	/* it connects again by itself; what it says may be lost before */
+	do
+		sock_send(c, NULL, "hello", 5);
+	while (recv_within(f->server, &m, 1000) < 0 &&
+	    clock_mono_ms() < end);
+	assert_int_equal(m.data.len, 5);
 	free(big);
 	buf_fini(&m.data);
 	sock_close(&c);
@@ -382,10 +387,10 @@ sending_to_a_full_peer_does_not_block(void **state)
 	struct fixture *f = *state;
 	struct sock *deaf = client(f, &f->other, sock_endpoint(f->server));
 	struct sock *c = client(f, &f->good, sock_endpoint(f->server));
-	uint64_t begin, longest = 0;
+	uint64_t begin;
 	char *big = calloc(1, FLOOD_MSG);
 	uint8_t id[SOCK_ID_LEN];
-	int i, rc = 0, full = 0;
+	int i, rc = 0, full = 0, slow = 0;
 
 	assert_served(f->server, deaf, &f->other);
 	sock_client_id(f->other.pub, id);
@@ -394,13 +399,14 @@ sending_to_a_full_peer_does_not_block(void **state)
 		begin = clock_mono_ms();
 		rc = sock_send(f->server, id, big, FLOOD_MSG);
 		begin = clock_mono_ms() - begin;
-		longest = begin > longest ? begin : longest;
+		slow += begin > 20;
 		full = rc == 0 ? 0 : full + 1;
 		if (rc != 0)
 			assert_int_equal(rc, ERR_AGAIN);
 	}
 	assert_int_equal(full, 1000);
-	assert_true(longest < 1000);
+	/* one that blocks does so each time; we may be interrupted in some */
+	assert_true(slow < full / 2);
 	assert_served(f->server, c, &f->good);
 	free(big);
 	sock_close(&deaf);

@@ -188,7 +188,7 @@ loss_without_a_ticket_is_on_the_disk_without_a_close(void **state)
 {
 	struct place *p = *state;
 	char *big = xcalloc(1, SPOOL_RECORD_MAX + 1);
-	uint64_t end = clock_mono_ms() + 10000;
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 
 	assert_int_equal(spool_put(p->spool, big, SPOOL_RECORD_MAX + 1), 0);
 	while (lost_on_disk(p->dir) == 0 && clock_mono_ms() < end)

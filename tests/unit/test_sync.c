@@ -98,6 +98,12 @@ manifest_asked_for_before_the_head_moved_is_dropped(void **state)
 	fixture_agrees(fleet.x, fleet.got, NULL);
 }
 
+static int
+setup_impatient(void **state)
+{
+	return setup_with(state, 0, 300);
+}
+
 /* Mix and match: what the head names never comes, another one does. */
 static void
 other_manifest_for_ever_is_told_and_ours_taken_after(void **state)
@@ -212,13 +218,16 @@ deltas_that_stop_on_the_way_lead_to_the_manifest_at_once(void **state)
 static void
 lost_request_for_deltas_is_made_again(void **state)
 {
+	unsigned manifest_reqs;
+
 	(void)state;
 	play(&fleet, enforces_7);
+	manifest_reqs = fleet.manifest_reqs;
 	change(&fleet, 8, "Dnew@acme.example", "\1");
 	fleet.loses_request = true;
 	play(&fleet, is_at_head);
-	assert_int_equal(fleet.delta_reqs, 2);
-	assert_int_equal(fleet.manifest_reqs, 1);
+	assert_true(fleet.delta_reqs >= 2);
+	assert_int_equal(fleet.manifest_reqs, manifest_reqs);
 	assert_int_equal(fleet.ack.nack, NACK_NONE);
 	assert_int_equal(fleet.ack.nack_version, 0);
 }
@@ -287,6 +296,12 @@ die_deciding(struct fleet *f, uint64_t version)
 	assert_true(WIFSIGNALED(status));
 }
 
+static int
+setup_heard_8(void **state)
+{
+	return setup_with(state, 8, 2 * WAIT_MS);
+}
+
 static void
 node_held_after_crashes_takes_nothing_until_the_head_moves(void **state)
 {
@@ -295,7 +310,6 @@ node_held_after_crashes_takes_nothing_until_the_head_moves(void **state)
 
 	(void)state;
 	play(&fleet, enforces_7);
-	sentry_heard(fleet.sentry, 8);
 	for (i = 0; i < SENTRY_CRASHES; i++)
 		die_deciding(&fleet, 7);
 	assert_int_equal(sentry_open(&next, fleet.x->dir, clock_wall_us(),
@@ -446,16 +460,22 @@ main(void)
 		T(version_of_a_stranger_is_refused_and_ours_taken_after),
 		T(chunk_changed_on_the_way_is_refused_and_tried_again),
 		T(manifest_asked_for_before_the_head_moved_is_dropped),
-		T(other_manifest_for_ever_is_told_and_ours_taken_after),
+		cmocka_unit_test_setup_teardown(
+		    other_manifest_for_ever_is_told_and_ours_taken_after,
+		    setup_impatient, teardown),
 		T(manifest_with_a_bit_changed_is_refused_and_ours_taken_after),
 		T(pushed_delta_is_taken_without_a_question),
 		T(lost_deltas_are_asked_for_and_taken_in_turn),
 		T(gone_deltas_lead_to_the_manifest),
 		T(deltas_that_stop_on_the_way_lead_to_the_manifest_at_once),
-		T(lost_request_for_deltas_is_made_again),
+		cmocka_unit_test_setup_teardown(
+		    lost_request_for_deltas_is_made_again, setup_impatient,
+		    teardown),
 		T(older_manifest_is_caught_up_by_deltas),
 		T(delta_of_another_content_is_refused_and_the_manifest_taken),
-		T(node_held_after_crashes_takes_nothing_until_the_head_moves),
+		cmocka_unit_test_setup_teardown(
+		    node_held_after_crashes_takes_nothing_until_the_head_moves,
+		    setup_heard_8, teardown),
 		T(damaged_set_is_fetched_anew_and_said_so),
 		T(audit_log_that_goes_back_is_told_and_refuses_nothing),
 		T(events_are_delivered_in_batches),

@@ -51,8 +51,9 @@ is_stale(struct fleet *f)
 }
 
 static bool
-is_current(struct fleet *f)
+is_current_by_new_heads(struct fleet *f)
 {
+	say_head_of_now(f, 0);
 	return f->ack.state == ACK_CURRENT;
 }
 
@@ -67,15 +68,7 @@ freeze_by_a_replayed_beat_is_told_as_stale(void **state)
 	play(f, is_stale);		/* heads come all the time */
 	assert_int_equal(f->ack.enforced, 7);
 	assert_int_equal(f->ack.nack, NACK_NONE);
-	say_head_of_now(f, 0);
-	play(f, is_current);
-}
-
-static bool
-is_current_by_new_heads(struct fleet *f)
-{
-	say_head_of_now(f, 0);
-	return f->ack.state == ACK_CURRENT;
+	play(f, is_current_by_new_heads);
 }
 
 /* The controller's clock was set back to what the node's says. */

@@ -1,6 +1,6 @@
 /*
  * audit_watch.c - the end of the audit log as it was seen, in memory and in a
- * file of one line: state, adopted, sequence, hash.
+ * file of one line: state, adopted, sequence, hash, time of the head.
  */
 #include "node/audit_watch.h"
 
@@ -21,14 +21,16 @@ parse(const char *text, struct audit_watch *w)
 	char hex[AUDIT_HASH_LEN * 2 + 1];
 	struct audit_mark m;
 	unsigned state;
+	int64_t issued;
 	int end = 0;
 
-	if (sscanf(text, "%1u %20" SCNu64 " %20" SCNu64 " %64[0-9a-f]\n%n",
-	    &state, &m.adopted, &m.seq, hex, &end) != 4 || end == 0 ||
-	    text[end] != '\0' || state > AUDIT_STATE_LAST ||
+	if (sscanf(text, "%1u %20" SCNu64 " %20" SCNu64 " %64[0-9a-f] %20"
+	    SCNd64 "\n%n", &state, &m.adopted, &m.seq, hex, &issued,
+	    &end) != 5 || end == 0 || text[end] != '\0' || state > AUDIT_STATE_LAST ||
 	    hex_parse(hex, m.hash, AUDIT_HASH_LEN) < 0)
 		return ERR_CORRUPT;
 	w->seen = m;
+	w->issued_us = issued;
 	w->state = (enum audit_state)state;
 	return 0;
 }
@@ -62,8 +64,9 @@ save(struct audit_watch *w)
 	struct diag why;
 
 	hex_format(w->seen.hash, AUDIT_HASH_LEN, hex);
-	snprintf(text, sizeof(text), "%d %" PRIu64 " %" PRIu64 " %s\n",
-	    (int)w->state, w->seen.adopted, w->seen.seq, hex);
+	snprintf(text, sizeof(text), "%d %" PRIu64 " %" PRIu64 " %s "
+	    "%" PRId64 "\n", (int)w->state, w->seen.adopted, w->seen.seq,
+	    hex, w->issued_us);
 	if (file_write(w->path, text, strlen(text), 0600, &why) < 0)
 		log_warning("audit.unsaved", F_S("reason", why.text));
 	else
@@ -124,8 +127,13 @@ adopt(struct audit_watch *w, const struct audit_mark *told)
 }
 
 void
-audit_watch_heard(struct audit_watch *w, const struct audit_mark *told)
+audit_watch_heard(struct audit_watch *w, const struct audit_mark *told,
+    int64_t issued_us, int64_t now_us)
 {
+	if (issued_us <= w->issued_us &&
+	    w->issued_us <= now_us + AUDIT_WATCH_AHEAD_US)
+		return;
+	w->issued_us = issued_us;
 	if (audit_mark_same(told, &w->seen)) {
 		/* the log that was seen is there again */
 		if (w->state == AUDIT_BEHIND) {

@@ -9,6 +9,10 @@
  * until a head tells that the log was adopted as it is, or, after "behind",
  * shows the very end that was seen.  Nothing is refused for it.
  *
+ * A head that was issued before the last one that counted is said again, by
+ * somebody who cannot sign: it does not count.  (Unless that one came from a
+ * clock that ran ahead of ours.)
+ *
  * Of one thread.
  */
 #ifndef NODE_AUDIT_WATCH_H
@@ -21,11 +25,13 @@
 #include "proto/wire/audit.h"
 
 #define AUDIT_WATCH_SAVE_MS 1000
+#define AUDIT_WATCH_AHEAD_US ((int64_t)30 * 1000000)
 
 struct audit_watch {
 	char path[1100];
 	struct audit_mark seen;
 	enum audit_state state;
+	int64_t issued_us;	/* the last head that counted */
 	bool is_unsaved;
 	uint64_t saved_ms;
 };
@@ -33,8 +39,9 @@ struct audit_watch {
 /* Read what was remembered.  A file that is damaged is reported and counts as
  * none: it decides nothing. */
 void audit_watch_open(struct audit_watch *w, const char *dir);
-/* A verified head told this end. */
-void audit_watch_heard(struct audit_watch *w, const struct audit_mark *told);
+/* A verified head, issued then, told this end; now_us: the wall clock's. */
+void audit_watch_heard(struct audit_watch *w, const struct audit_mark *told,
+    int64_t issued_us, int64_t now_us);
 /* Save what is new, an alarm at once, an end at most each
  * AUDIT_WATCH_SAVE_MS; now_ms: monotonic. */
 void audit_watch_tick(struct audit_watch *w, uint64_t now_ms);

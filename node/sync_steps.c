@@ -229,7 +229,7 @@ on_head(struct sync *s, struct bytes frame)
 	if (is_fresh(s, &h))
 		s->head_ms = clock_mono_ms();
 	s->conf.metrics->head_version = h.version;
-	audit_watch_heard(&s->audit, &h.audit);
+	audit_watch_heard(&s->audit, &h.audit, h.issued_us, clock_wall_us());
 	sync_show_audit(s);
 	if (!is_acceptable(s, &h))
 		return;

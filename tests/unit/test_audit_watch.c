@@ -18,7 +18,7 @@
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-struct fixture { char dir[64]; struct audit_watch w; };
+struct fixture { char dir[64]; struct audit_watch w; int64_t now_us; };
 
 static int
 setup(void **state)
@@ -41,6 +41,14 @@ teardown(void **state)
 	file_remove_tree(f->dir, NULL);
 	free(f);
 	return 0;
+}
+
+/* A head of this second tells it. */
+static void
+heard(struct fixture *f, const struct audit_mark *m)
+{
+	f->now_us += 1000000;
+	audit_watch_heard(&f->w, m, f->now_us, f->now_us);
 }
 
 /* An end whose hash is this byte over and over. */
@@ -101,7 +109,7 @@ each_way_of_going_on_has_its_state(void **state)
 			struct audit_mark m = mark(rows[i].told[k].adopted,
 			    rows[i].told[k].seq, rows[i].told[k].hash);
 
-			audit_watch_heard(&f->w, &m);
+			heard(f, &m);
 		}
 		if (f->w.state != rows[i].want ||
 		    f->w.seen.seq != rows[i].seen)
@@ -113,6 +121,38 @@ each_way_of_going_on_has_its_state(void **state)
 		assert_int_equal(again.state, f->w.state);
 		assert_true(audit_mark_same(&again.seen, &f->w.seen));
 	}
+}
+
+static void
+head_said_again_does_not_count_after_a_start_neither(void **state)
+{
+	struct fixture *f = *state;
+	struct audit_mark old = mark(0, 5, 1), now = mark(0, 9, 2);
+	const int64_t s = 1000000;
+
+	audit_watch_heard(&f->w, &old, 100 * s, 100 * s);
+	audit_watch_heard(&f->w, &now, 105 * s, 105 * s);
+	audit_watch_heard(&f->w, &old, 100 * s, 106 * s);
+	assert_int_equal(f->w.state, AUDIT_OK);
+	audit_watch_close(&f->w);
+	audit_watch_open(&f->w, f->dir);
+	audit_watch_heard(&f->w, &old, 104 * s, 107 * s);
+	assert_int_equal(f->w.state, AUDIT_OK);
+	/* by its own clock it is later: the log did go back */
+	audit_watch_heard(&f->w, &old, 106 * s, 108 * s);
+	assert_int_equal(f->w.state, AUDIT_BEHIND);
+}
+
+static void
+head_of_a_clock_that_ran_ahead_does_not_blind(void **state)
+{
+	struct fixture *f = *state;
+	struct audit_mark old = mark(0, 5, 1), now = mark(0, 9, 2);
+	const int64_t s = 1000000;
+
+	audit_watch_heard(&f->w, &now, 100000 * s, 100 * s);
+	audit_watch_heard(&f->w, &old, 101 * s, 101 * s);
+	assert_int_equal(f->w.state, AUDIT_BEHIND);
 }
 
 static uint64_t
@@ -134,7 +174,7 @@ stream_is_saved_once_a_second_and_an_alarm_at_once(void **state)
 
 	for (i = 1; i <= 100; i++) {
 		m = mark(0, i, 1);
-		audit_watch_heard(&f->w, &m);
+		heard(f, &m);
 		audit_watch_tick(&f->w, now);
 	}
 	assert_int_equal(saved(f), 1);
@@ -143,9 +183,9 @@ stream_is_saved_once_a_second_and_an_alarm_at_once(void **state)
 	audit_watch_tick(&f->w, now + AUDIT_WATCH_SAVE_MS);
 	assert_int_equal(saved(f), 100);
 	m = mark(0, 101, 1);
-	audit_watch_heard(&f->w, &m);
+	heard(f, &m);
 	m = mark(0, 50, 1);
-	audit_watch_heard(&f->w, &m);
+	heard(f, &m);
 	audit_watch_tick(&f->w, now + AUDIT_WATCH_SAVE_MS + 1);
 	audit_watch_open(&again, f->dir);
 	assert_int_equal(again.state, AUDIT_BEHIND);
@@ -157,9 +197,9 @@ damaged_file_counts_as_none_and_is_written_anew(void **state)
 {
 	static const char *const bad[] = { "", "x", "1 0 5 ab\n", "9 0 5 "
 	    "0000000000000000000000000000000000000000000000000000000000000000"
-	    "\n", "1 0 5 "
+	    " 1\n", "1 0 5 "
 	    "0000000000000000000000000000000000000000000000000000000000000000"
-	    "\nmore" };
+	    " 1\nmore" };
 	struct fixture *f = *state;
 	struct audit_mark m = mark(0, 7, 1);
 	char path[100];
@@ -172,7 +212,7 @@ damaged_file_counts_as_none_and_is_written_anew(void **state)
 		audit_watch_open(&f->w, f->dir);
 		assert_int_equal(f->w.seen.seq, 0);
 		assert_int_equal(f->w.state, AUDIT_UNTOLD);
-		audit_watch_heard(&f->w, &m);
+		heard(f, &m);
 		audit_watch_close(&f->w);
 		assert_int_equal(saved(f), 7);
 	}
@@ -185,6 +225,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_way_of_going_on_has_its_state),
+		TEST(head_said_again_does_not_count_after_a_start_neither),
+		TEST(head_of_a_clock_that_ran_ahead_does_not_blind),
 		TEST(stream_is_saved_once_a_second_and_an_alarm_at_once),
 		TEST(damaged_file_counts_as_none_and_is_written_anew),
 	};

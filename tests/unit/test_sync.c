@@ -394,6 +394,7 @@ tell_audit(struct fleet *f, uint64_t seq, int hash)
 {
 	struct buf b;
 
+	f->x->head.issued_us = clock_wall_us();
 	f->x->head.audit.seq = seq;
 	memset(f->x->head.audit.hash, hash, AUDIT_HASH_LEN);
 	buf_init(&b, 0);

@@ -122,7 +122,7 @@ on_enroll(struct fleet *f, const struct sock_msg *m)
 		memcpy(id, n->info.id, sizeof(id));
 	pthread_mutex_unlock(&f->mu);
 	if (n == NULL) {
-		if (fleet_enroll(f, &e, m->key, id, &why) < 0) {
+		if (fleet_enroll(f, &e, m, id, &why) < 0) {
 			deny(f, m, why.text);
 			return;
 		}
@@ -141,6 +141,7 @@ note_seen(struct fleet *f, const struct sock_msg *m, char id[64])
 	if ((n = fleet_by_key(f, m->key)) != NULL) {
 		n->seen_ms = clock_mono_ms();
 		n->info.seen_us = clock_wall_us();
+		memcpy(n->info.address, m->address, sizeof(m->address));
 		memcpy(id, n->info.id, 64);
 	}
 	pthread_mutex_unlock(&f->mu);

@@ -132,6 +132,7 @@ struct node_info {
 	bool acked;			/* ack below holds something */
 	struct ack ack;			/* the last one */
 	char build[32];			/* from its HELLO, or "" */
+	char address[SOCK_ADDRESS_LEN];	/* where it was seen, or "" */
 	struct node_reads reads;	/* from it too, kept over starts */
 	int64_t enrolled_us, seen_us;	/* wall; seen 0: not since start */
 	int64_t enforced_us;		/* when it first told of the version

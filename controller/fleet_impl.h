@@ -88,12 +88,13 @@ int fleet_load(struct fleet *f, struct diag *why);
 /* The node with this key that is not revoked, or NULL; under mu. */
 struct node *fleet_by_key(struct fleet *f, const uint8_t key[SOCK_KEY_LEN]);
 /*
- * A token's secret and a name become a node, durably, and its id is written
- * to id.  0; ERR_AUTH: no such token, used or expired; ERR_BUSY: the lock was
- * not to be had soon; ERR_FULL: FLEET_NODES_MAX nodes; ERR_IO.
+ * A token's secret and a name, which came as m, become a node, durably, and
+ * its id is written to id.  0; ERR_AUTH: no such token, used or expired;
+ * ERR_BUSY: the lock was not to be had soon; ERR_FULL: FLEET_NODES_MAX nodes;
+ * ERR_IO.
  */
 int fleet_enroll(struct fleet *f, const struct enroll *e,
-    const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why);
+    const struct sock_msg *m, char id[64], struct diag *why);
 /* Take over what fleet_rekey() left and tell the certificate: before the
  * first frame signed under it. */
 void fleet_take_signer(struct fleet *f);

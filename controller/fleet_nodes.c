@@ -271,10 +271,10 @@ lock_soon(struct fleet *f)
 
 /* Somebody without a good token; the name is what he says. */
 static void
-note_refused(struct fleet *f, const char *name)
+note_refused(struct fleet *f, const char *name, const char *peer)
 {
-	struct audit_entry e = { .role = "unknown", .action = "node.enroll",
-	    .object = name, .result = "denied" };
+	struct audit_entry e = { .role = "unknown", .peer = peer,
+	    .action = "node.enroll", .object = name, .result = "denied" };
 
 	if (audit_allows(&f->refused, clock_mono_ms(), &e.more))
 		store_audit(f->conf.store, &e, NULL);
@@ -282,11 +282,11 @@ note_refused(struct fleet *f, const char *name)
 
 int
 fleet_enroll(struct fleet *f, const struct enroll *e,
-    const uint8_t key[SOCK_KEY_LEN], char id[64], struct diag *why)
+    const struct sock_msg *m, char id[64], struct diag *why)
 {
 	struct node new = { .info = { .enrolled_us = clock_wall_us() } };
 	struct audit_entry by = { .actor = id, .role = "node",
-	    .action = "node.enroll", .object = id };
+	    .peer = m->address, .action = "node.enroll", .object = id };
 	char hex[TOKEN_HASH_LEN * 2 + 1];
 	const struct store_row used = { "token", hex, NULL };
 	uint8_t hash[TOKEN_HASH_LEN];
@@ -304,7 +304,7 @@ fleet_enroll(struct fleet *f, const struct enroll *e,
 	good = !full && take_token(f, hash);
 	choose_id(f, e->name, id);
 	memcpy(new.info.id, id, sizeof(new.info.id));
-	memcpy(new.key, key, SOCK_KEY_LEN);
+	memcpy(new.key, m->key, SOCK_KEY_LEN);
 	pthread_mutex_unlock(&f->mu);
 	if (full)
 		rc = diag_set(why, ERR_FULL, "there are %d nodes already",
@@ -314,11 +314,11 @@ fleet_enroll(struct fleet *f, const struct enroll *e,
 		    "expired");
 	else if ((rc = put_node(f, &new, &used, &by, why)) == 0) {
 		pthread_mutex_lock(&f->mu);
-		add_node(f, id, key, new.info.enrolled_us, false);
+		add_node(f, id, m->key, new.info.enrolled_us, false);
 		pthread_mutex_unlock(&f->mu);
 	}
 	if (rc == ERR_AUTH)
-		note_refused(f, e->name);
+		note_refused(f, e->name, m->address);
 	pthread_mutex_unlock(f->conf.lock);
 	return rc;
 }

@@ -26,7 +26,8 @@ parse(const char *text, struct audit_watch *w)
 
 	if (sscanf(text, "%1u %20" SCNu64 " %20" SCNu64 " %64[0-9a-f] %20"
 	    SCNd64 "\n%n", &state, &m.adopted, &m.seq, hex, &issued,
-	    &end) != 5 || end == 0 || text[end] != '\0' || state > AUDIT_STATE_LAST ||
+	    &end) != 5 || end == 0 || text[end] != '\0' ||
+	    state > AUDIT_STATE_LAST ||
 	    hex_parse(hex, m.hash, AUDIT_HASH_LEN) < 0)
 		return ERR_CORRUPT;
 	w->seen = m;

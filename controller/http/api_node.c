@@ -42,6 +42,8 @@ node_json(const struct node_info *n, const struct head *head)
 	if (n->ack.audit.seq != 0)
 		json_object_set_new(o, "audit_seen",
 		    api_audit_mark(&n->ack.audit));
+	if (n->address[0] != '\0')
+		json_object_set_new(o, "address", json_string(n->address));
 	json_object_set_new(o, "build", json_string(n->build));
 	if (n->ack.serial != 0)
 		json_object_set_new(o, "certificate",

@@ -381,6 +381,7 @@ is_own_id(const struct sock *s, zmq_msg_t *msg, struct sock_msg *m)
 {
 	uint8_t id[SOCK_ID_LEN], want[SOCK_ID_LEN];
 	bool fits = zmq_msg_size(msg) == sizeof(id);
+	const char *address;
 
 	if (fits)
 		memcpy(id, zmq_msg_data(msg), sizeof(id));
@@ -390,6 +391,9 @@ is_own_id(const struct sock *s, zmq_msg_t *msg, struct sock_msg *m)
 		return false;
 	sock_client_id(m->key, want);
 	memcpy(m->peer, want, sizeof(want));
+	address = zmq_msg_gets(msg, "Peer-Address");
+	snprintf(m->address, sizeof(m->address), "%s", address == NULL ? "" :
+	    address);
 	return memcmp(id, want, sizeof(id)) == 0;
 }
 

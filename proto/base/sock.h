@@ -22,6 +22,7 @@
 #include "proto/base/diag.h"
 
 #define SOCK_KEY_LEN 32		/* a CURVE key, raw bytes */
+#define SOCK_ADDRESS_LEN 48	/* of a peer, as text, without a port */
 #define SOCK_ID_LEN 16		/* a routing id: BLAKE2b of the client's key */
 
 struct sock_ctx;
@@ -77,6 +78,8 @@ int sock_send(struct sock *s, const uint8_t *peer, const void *data,
 struct sock_msg {
 	uint8_t peer[SOCK_ID_LEN];	/* ROUTER: who sent it */
 	uint8_t key[SOCK_KEY_LEN];	/* ROUTER: its proved CURVE key */
+	char address[SOCK_ADDRESS_LEN];	/* ROUTER: where it comes from, or
+					 * "" */
 	struct buf data;
 };
 

@@ -56,7 +56,8 @@ leaves node.token "$postern" node join-token
 leaves key.rotate "$postern" key rotate
 leaves key.revoke "$postern" key revoke --yes
 same enrolment_is_there "$("$postern" audit --action node.enroll -o json |
-    json '[e["object"] for e in j["entries"]]')" '["mx1"]'
+    json '[(e["object"], e["peer"], e["role"]) for e in j["entries"]]')" \
+    '[["mx1", "127.0.0.1", "node"]]'
 "$postern" backup "$dir/saved" >/dev/null || die "no backup"
 same backup_is_there "$(newest action) $(newest object)" "backup $dir/saved"
 saved=$(end)
@@ -72,6 +73,11 @@ done
 same denied_is_there_once "$("$postern" audit --action auth -o json |
     json '[(e["result"], e["peer"]) for e in j["entries"]]')" \
     '[["denied", "127.0.0.1"]]'
+
+timeout 20 "$BUILD/postern-node" --dir "$dir/mx9" --name mx9 \
+    --join-file "$dir/mx1.token" --policy-tcp 127.0.0.1:0 >"$dir/mx9.log" 2>&1
+same used_token_is_there "$(newest action) $(newest object) $(newest peer) \
+$(newest result)" "node.enroll mx9 127.0.0.1 denied"
 
 # --- reading
 same actor_is_looked_for "$("$postern" audit --actor mx1 -o json |

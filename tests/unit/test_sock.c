@@ -134,6 +134,7 @@ assert_served(struct sock *server, struct sock *c, const struct keys *k)
 	assert_memory_equal(m.data.data, "hello", 5);
 	assert_memory_equal(m.peer, id, sizeof(id));
 	assert_memory_equal(m.key, k->pub, SOCK_KEY_LEN);
+	assert_string_equal(m.address, "127.0.0.1");
 	assert_int_equal(sock_send(server, m.peer, "", 0), 0);
 	assert_int_equal(recv_within(c, &m, WAIT_MS), 0);
 	assert_int_equal(m.data.len, 0);

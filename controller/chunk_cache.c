@@ -13,7 +13,7 @@ struct slot {
 	uint8_t manifest_id[HASH_LEN];
 	uint32_t i;
 	uint64_t used;		/* 0: empty */
-	struct buf frame;
+	struct sock_blob *frame;
 };
 
 struct chunk_cache {
@@ -24,12 +24,7 @@ struct chunk_cache {
 struct chunk_cache *
 chunk_cache_new(void)
 {
-	struct chunk_cache *c = xcalloc(1, sizeof(*c));
-	size_t k;
-
-	for (k = 0; k < CHUNK_CACHE_N; k++)
-		buf_init(&c->slot[k].frame, FRAME_MAX);
-	return c;
+	return xcalloc(1, sizeof(struct chunk_cache));
 }
 
 void
@@ -40,14 +35,30 @@ chunk_cache_free(struct chunk_cache **cp)
 	if (*cp == NULL)
 		return;
 	for (k = 0; k < CHUNK_CACHE_N; k++)
-		buf_fini(&(*cp)->slot[k].frame);
+		sock_blob_unref(&(*cp)->slot[k].frame);
 	free(*cp);
 	*cp = NULL;
 }
 
+static int
+read_chunk(const struct publication *p, uint32_t i, struct sock_blob **out)
+{
+	struct buf frame;
+	int rc;
+
+	buf_init(&frame, FRAME_MAX);
+	if ((rc = publication_chunk(p, i, &frame)) == 0) {
+		*out = sock_blob_new(frame.len);
+		memcpy(sock_blob_data(*out), frame.data, frame.len);
+	}
+	buf_fini(&frame);
+	return rc;
+}
+
 int
 chunk_cache_get(struct chunk_cache *c, const struct publication *p,
-    const uint8_t manifest_id[HASH_LEN], uint32_t i, struct bytes *frame)
+    const uint8_t manifest_id[HASH_LEN], uint32_t i,
+    struct sock_blob **frame)
 {
 	struct slot *s = NULL, *oldest = &c->slot[0];
 	size_t k;
@@ -65,13 +76,13 @@ chunk_cache_get(struct chunk_cache *c, const struct publication *p,
 	if (s == NULL) {
 		s = oldest;
 		s->used = 0;
-		buf_reset(&s->frame);
-		if ((rc = publication_chunk(p, i, &s->frame)) < 0)
+		sock_blob_unref(&s->frame);
+		if ((rc = read_chunk(p, i, &s->frame)) < 0)
 			return rc;
 		s->i = i;
 		memcpy(s->manifest_id, manifest_id, HASH_LEN);
 	}
 	s->used = ++c->clock;
-	*frame = bytes_of(s->frame.data, s->frame.len);
+	*frame = s->frame;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #define CONTROLLER_CHUNK_CACHE_H
 
 #include "controller/publish.h"
+#include "proto/base/sock.h"
 
 #define CHUNK_CACHE_N 32	/* chunks: at most 32 MiB */
 
@@ -23,6 +24,7 @@ void chunk_cache_free(struct chunk_cache **c);
  * here.  Errors as publication_chunk().
  */
 int chunk_cache_get(struct chunk_cache *c, const struct publication *p,
-    const uint8_t manifest_id[HASH_LEN], uint32_t i, struct bytes *frame);
+    const uint8_t manifest_id[HASH_LEN], uint32_t i,
+    struct sock_blob **frame);
 
 #endif

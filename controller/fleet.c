@@ -46,6 +46,8 @@ admit(void *arg, const char *domain, const uint8_t key[SOCK_KEY_LEN])
 	pthread_mutex_lock(&f->mu);
 	known = strcmp(domain, "fleet") == 0 && fleet_by_key(f, key) != NULL;
 	pthread_mutex_unlock(&f->mu);
+	if (strcmp(domain, "fleet") == 0)
+		atomic_fetch_add(&f->handshakes, 1);
 	return known;
 }
 
@@ -218,6 +220,7 @@ loop(struct fleet *f)
 		stop = f->stop;
 		pthread_mutex_unlock(&f->mu);
 	}
+	fleet_save_reads(f);
 	buf_fini(&m.data);
 }
 
@@ -318,6 +321,7 @@ fleet_stop(struct fleet **fp)
 		free(a);
 	}
 	free(f->node);
+	free(f->index);
 	free(f->token);
 	pthread_mutex_destroy(&f->mu);
 	free(f);
@@ -404,6 +408,12 @@ fleet_highest_serial(struct fleet *f)
 	v = f->highest_serial;
 	pthread_mutex_unlock(&f->mu);
 	return v;
+}
+
+uint64_t
+fleet_handshakes(const struct fleet *f)
+{
+	return atomic_load(&f->handshakes);
 }
 
 uint64_t

@@ -97,6 +97,9 @@ uint64_t fleet_highest_serial(struct fleet *f);
 
 /* The head that is told; false, and *out zeroed: none yet. */
 bool fleet_head(struct fleet *f, struct head *out);
+/* Handshakes of nodes that were decided since the start: of each connection,
+ * two a node. */
+uint64_t fleet_handshakes(const struct fleet *f);
 /* The highest version that any node has told of since the start. */
 uint64_t fleet_highest(struct fleet *f);
 

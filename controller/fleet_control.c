@@ -155,6 +155,7 @@ fleet_beat(struct fleet *f)
 
 	f->beat_ms = clock_mono_ms() + BEAT_MS;
 	fleet_take_signer(f);
+	fleet_save_reads(f);
 	if (!make_beat(f))
 		return;
 	pthread_mutex_lock(&f->mu);
@@ -354,7 +355,7 @@ static void
 on_chunk_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
 {
 	const struct publication *p = NULL;
-	struct bytes frame;
+	struct sock_blob *frame;
 	struct chunk_req r;
 	struct node *n;
 	uint32_t i;
@@ -369,11 +370,11 @@ on_chunk_req(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		    chunk_cache_get(f->chunks, p, r.manifest_id,
 		    r.first + i, &frame);
 		if (rc == 0)
-			rc = sock_send(f->sock[FLEET_CONTROL], m->peer,
-			    frame.p, frame.n);
+			rc = sock_send_blob(f->sock[FLEET_CONTROL], m->peer,
+			    frame);
 		if (rc == 0 && (n = fleet_by_key(f, m->key)) != NULL) {
 			n->info.chunks++;
-			n->info.chunk_bytes += frame.n;
+			n->info.chunk_bytes += sock_blob_len(frame);
 		}
 		pthread_mutex_unlock(&f->mu);
 	}
@@ -410,7 +411,7 @@ on_hello(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		return;
 	pthread_mutex_lock(&f->mu);
 	if ((n = fleet_by_key(f, m->key)) != NULL) {
-		fleet_note_reads(n, &h);
+		fleet_note_reads(f, n, &h);
 		memcpy(n->info.build, h.build, sizeof(n->info.build));
 		n->at = h.version;
 		memcpy(n->at_digest, h.digest, DIGEST_LEN);
@@ -418,7 +419,6 @@ on_hello(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		fleet_note_audit(f, n, &h.audit, n->audit_told, true);
 	}
 	pthread_mutex_unlock(&f->mu);
-	fleet_save_reads(f, m->key);
 	if (h.proto_min > WIRE_PROTOCOL || h.proto_max < WIRE_PROTOCOL) {
 		fleet_refuse(f, FLEET_CONTROL, m->peer, "this controller "
 		    "speaks protocol 1 alone");
@@ -446,7 +446,6 @@ static void
 on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 {
 	char id[sizeof(((struct node_info *)0)->id)] = "";
-	bool unsaved = false;
 	struct node *n;
 	struct ack a;
 
@@ -467,11 +466,8 @@ on_ack(struct fleet *f, const struct sock_msg *m, struct bytes in)
 		note_version(f, n, a.accepted);
 		fleet_note_audit(f, n, &a.audit, a.audit_state, false);
 		memcpy(id, n->info.id, sizeof(id));
-		unsaved = n->reads_unsaved;
 	}
 	pthread_mutex_unlock(&f->mu);
-	if (unsaved)
-		fleet_save_reads(f, m->key);
 	if (a.serial != 0)
 		note_serial(f, m, id, a.serial);
 }

@@ -9,6 +9,8 @@
 #ifndef CONTROLLER_FLEET_IMPL_H
 #define CONTROLLER_FLEET_IMPL_H
 
+#include <stdatomic.h>
+
 #include "controller/chunk_cache.h"
 #include "controller/fleet.h"
 #include "proto/wire/delta.h"
@@ -45,6 +47,12 @@ struct fleet {
 	pthread_mutex_t mu;
 	struct node *node;		/* by id, revoked ones too */
 	size_t n, cap;
+	/* by key: where it stands in node, plus 1; 0: nobody.  A power of two,
+	 * at least twice as many as nodes; NULL: to be made. */
+	uint32_t *index;
+	size_t index_n;
+	bool reads_unsaved;		/* of a node or more */
+	atomic_uint_fast64_t handshakes;	/* decided since the start */
 	struct token *token;
 	size_t tokens_n, tokens_cap;
 	struct publication *now, *before;	/* or NULL */
@@ -98,10 +106,11 @@ int fleet_enroll(struct fleet *f, const struct enroll *e,
 /* Take over what fleet_rekey() left and tell the certificate: before the
  * first frame signed under it. */
 void fleet_take_signer(struct fleet *f);
-/* What a node reads, as its HELLO says it; fleet_save_reads() puts it into
- * the row of the node with that key unless the controller is busy. */
-void fleet_note_reads(struct node *n, const struct hello *h);
-void fleet_save_reads(struct fleet *f, const uint8_t key[SOCK_KEY_LEN]);
+/* What a node reads, as its HELLO says it, under mu; fleet_save_reads() puts
+ * all that is new into their rows, as one write, unless the controller is
+ * busy: a thousand nodes that start at once cost no thousand syncs. */
+void fleet_note_reads(struct fleet *f, struct node *n, const struct hello *h);
+void fleet_save_reads(struct fleet *f);
 /* What a node has seen of the audit log, and what it said of it; under mu. */
 void fleet_note_audit(struct fleet *f, struct node *n,
     const struct audit_mark *seen, enum audit_state told, bool is_hello);

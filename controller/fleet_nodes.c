@@ -30,6 +30,8 @@ add_node(struct fleet *f, const char *id, const uint8_t key[SOCK_KEY_LEN],
 	for (; i > 0 && strcmp(f->node[i - 1].info.id, id) > 0; i--)
 		f->node[i] = f->node[i - 1];
 	f->n++;
+	free(f->index);
+	f->index = NULL;
 	n = &f->node[i];
 	memset(n, 0, sizeof(*n));
 	snprintf(n->info.id, sizeof(n->info.id), "%s", id);
@@ -111,15 +113,47 @@ fleet_load(struct fleet *f, struct diag *why)
 	return rc;
 }
 
+/* A key is random enough to be its own hash. */
+static size_t
+slot_of(const struct fleet *f, const uint8_t key[SOCK_KEY_LEN])
+{
+	uint64_t h;
+
+	memcpy(&h, key, sizeof(h));
+	return h & (f->index_n - 1);
+}
+
+static void
+make_index(struct fleet *f)
+{
+	size_t i, at;
+
+	for (f->index_n = 64; f->index_n < 2 * f->n; f->index_n *= 2)
+		continue;
+	f->index = xcalloc(f->index_n, sizeof(*f->index));
+	for (i = 0; i < f->n; i++) {
+		at = slot_of(f, f->node[i].key);
+		while (f->index[at] != 0)
+			at = (at + 1) & (f->index_n - 1);
+		f->index[at] = (uint32_t)i + 1;
+	}
+}
+
 struct node *
 fleet_by_key(struct fleet *f, const uint8_t key[SOCK_KEY_LEN])
 {
-	size_t i;
+	size_t at;
 
-	for (i = 0; i < f->n; i++)
-		if (!f->node[i].revoked &&
-		    memcmp(f->node[i].key, key, SOCK_KEY_LEN) == 0)
-			return &f->node[i];
+	if (f->index == NULL)
+		make_index(f);
+	for (at = slot_of(f, key); f->index[at] != 0;
+	    at = (at + 1) & (f->index_n - 1)) {
+		struct node *n = &f->node[f->index[at] - 1];
+
+		/* a revoked one may have come again under another name */
+		if (!n->revoked && memcmp(n->key, key, SOCK_KEY_LEN) == 0)
+			return n;
+	}
 	return NULL;
 }
 
@@ -134,26 +168,34 @@ by_id(struct fleet *f, const char *id)
 	return NULL;
 }
 
-/* Its row as the copy says, together with one more (NULL: none) and an entry
- * of the audit log (NULL: none); under the controller's lock. */
-static int
-put_node(struct fleet *f, const struct node *n, const struct store_row *more,
-    const struct audit_entry *by, struct diag *why)
+#define ROW_MAX 320
+
+static void
+format_row(const struct node *n, char json[ROW_MAX])
 {
-	struct store_row rows[2] = { { .table = "node" } };
 	const struct node_reads *r = &n->info.reads;
-	char hex[SOCK_KEY_LEN * 2 + 1], json[320], reads[96] = "";
+	char hex[SOCK_KEY_LEN * 2 + 1], reads[96] = "";
 
 	hex_format(n->key, SOCK_KEY_LEN, hex);
 	if (r->proto_max != 0)
 		snprintf(reads, sizeof(reads), ",\"reads\":[%u,%u,%u,%u,%u,"
 		    "%u]", r->proto_min, r->proto_max, r->format_min,
 		    r->format_max, r->engine_min, r->engine_max);
-	snprintf(json, sizeof(json), "{\"enrolled\":%lld,\"key\":\"%s\","
+	snprintf(json, ROW_MAX, "{\"enrolled\":%lld,\"key\":\"%s\","
 	    "\"revoked\":%s%s}", (long long)n->info.enrolled_us, hex,
 	    n->revoked ? "true" : "false", reads);
-	rows[0].key = n->info.id;
-	rows[0].json = json;
+}
+
+/* Its row as the copy says, together with one more (NULL: none) and an entry
+ * of the audit log (NULL: none); under the controller's lock. */
+static int
+put_node(struct fleet *f, const struct node *n, const struct store_row *more,
+    const struct audit_entry *by, struct diag *why)
+{
+	char json[ROW_MAX];
+	struct store_row rows[2] = { { "node", n->info.id, json } };
+
+	format_row(n, json);
 	if (more != NULL)
 		rows[1] = *more;
 	return store_rows_write(f->conf.store, rows, more == NULL ? 1 : 2, by,
@@ -161,7 +203,7 @@ put_node(struct fleet *f, const struct node *n, const struct store_row *more,
 }
 
 void
-fleet_note_reads(struct node *n, const struct hello *h)
+fleet_note_reads(struct fleet *f, struct node *n, const struct hello *h)
 {
 	struct node_reads r = { h->proto_min, h->proto_max,
 	    h->record_format_min, h->record_format, h->engine_min,
@@ -170,30 +212,67 @@ fleet_note_reads(struct node *n, const struct hello *h)
 	if (memcmp(&r, &n->info.reads, sizeof(r)) == 0)
 		return;
 	n->info.reads = r;
-	n->reads_unsaved = true;
+	n->reads_unsaved = f->reads_unsaved = true;
+}
+
+struct reads_row { char id[64], json[ROW_MAX]; };
+
+/* Rows of all whose reads are not saved, taken as saved; the caller frees. */
+static struct reads_row *
+take_unsaved(struct fleet *f, size_t *n)
+{
+	struct reads_row *rows;
+	size_t i;
+
+	*n = 0;
+	pthread_mutex_lock(&f->mu);
+	rows = f->reads_unsaved ? xcalloc(f->n, sizeof(*rows)) : NULL;
+	for (i = 0; rows != NULL && i < f->n; i++) {
+		struct node *node = &f->node[i];
+
+		if (!node->reads_unsaved)
+			continue;
+		node->reads_unsaved = false;
+		memcpy(rows[*n].id, node->info.id, sizeof(rows->id));
+		format_row(node, rows[(*n)++].json);
+	}
+	f->reads_unsaved = false;
+	pthread_mutex_unlock(&f->mu);
+	return rows;
+}
+
+static void
+mark_unsaved(struct fleet *f, const struct reads_row *rows, size_t n)
+{
+	struct node *node;
+	size_t i;
+
+	pthread_mutex_lock(&f->mu);
+	for (i = 0; i < n; i++)
+		if ((node = by_id(f, rows[i].id)) != NULL)
+			node->reads_unsaved = f->reads_unsaved = true;
+	pthread_mutex_unlock(&f->mu);
 }
 
 void
-fleet_save_reads(struct fleet *f, const uint8_t key[SOCK_KEY_LEN])
+fleet_save_reads(struct fleet *f)
 {
-	struct node copy, *n;
-	bool due = false;
+	struct reads_row *rows;
+	struct store_row *row;
+	size_t n, i;
 
 	if (pthread_mutex_trylock(f->conf.lock) != 0)
-		return;			/* with one of the next ACKs */
-	pthread_mutex_lock(&f->mu);
-	if ((n = fleet_by_key(f, key)) != NULL && n->reads_unsaved) {
-		due = true;
-		copy = *n;
-	}
-	pthread_mutex_unlock(&f->mu);
-	due = due && put_node(f, &copy, NULL, NULL, NULL) == 0;
-	pthread_mutex_lock(&f->mu);
-	if (due && (n = fleet_by_key(f, key)) != NULL)
-		n->reads_unsaved = memcmp(&n->info.reads, &copy.info.reads,
-		    sizeof(copy.info.reads)) != 0;
-	pthread_mutex_unlock(&f->mu);
+		return;			/* with the next beat */
+	rows = take_unsaved(f, &n);
+	row = n == 0 ? NULL : xcalloc(n, sizeof(*row));
+	for (i = 0; i < n; i++)
+		row[i] = (struct store_row){ "node", rows[i].id,
+		    rows[i].json };
+	if (n > 0 && store_rows_write(f->conf.store, row, n, NULL, NULL) < 0)
+		mark_unsaved(f, rows, n);
 	pthread_mutex_unlock(f->conf.lock);
+	free(row);
+	free(rows);
 }
 
 bool

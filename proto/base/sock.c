@@ -36,7 +36,7 @@
 #define HEARTBEAT_MS 2000
 #define HEARTBEAT_TIMEOUT_MS 6000
 #define UNSENT_MAX_MS 15000
-#define RECONNECT_MS 100
+#define RECONNECT_MS 100		/* to twice that, drawn once a socket */
 #define RECONNECT_MAX_MS 4000
 #define BACKLOG 4096
 #define DROPS_A_CALL 64		/* then the caller gets its turn */
@@ -160,9 +160,13 @@ static bool
 set_limits(const struct sock *s, const struct sock_conf *conf)
 {
 	int64_t max_msg = (int64_t)conf->max_msg + CURVE_OVERHEAD;
-	/* libzmq adds up to RECONNECT_MS by itself; nodes that lost the same
-	 * controller must also part ways at the long end. */
-	int max_ms = RECONNECT_MAX_MS - (int)randombytes_uniform(1000);
+	/* libzmq adds up to the first wait to each: not enough where a
+	 * thousand lost the same server, whose waits would all double in
+	 * step.  From a first one between one and two times the least, they
+	 * cover each stretch of time evenly. */
+	int first_ms = RECONNECT_MS + (int)randombytes_uniform(RECONNECT_MS);
+	int max_ms = RECONNECT_MAX_MS - (int)randombytes_uniform(
+	    RECONNECT_MAX_MS / 2);
 
 	return zmq_setsockopt(s->zmq, ZMQ_MAXMSGSIZE, &max_msg,
 	    sizeof(max_msg)) == 0 &&
@@ -176,7 +180,7 @@ set_limits(const struct sock *s, const struct sock_conf *conf)
 	    set_int(s, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) &&
 	    set_int(s, ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS) &&
 	    set_int(s, ZMQ_TCP_MAXRT, UNSENT_MAX_MS) &&
-	    set_int(s, ZMQ_RECONNECT_IVL, RECONNECT_MS) &&
+	    set_int(s, ZMQ_RECONNECT_IVL, first_ms) &&
 	    set_int(s, ZMQ_RECONNECT_IVL_MAX, max_ms);
 }
 
@@ -315,28 +319,94 @@ map_send_errno(int errnum)
 	    errnum == EHOSTUNREACH ? ERR_UNREACH : ERR_IO;
 }
 
+/* All that can fail came before the id: after it the frame must go, or the
+ * socket would be left in the middle of a message.  Closes msg. */
+static int
+send_msg(struct sock *s, const uint8_t *peer, zmq_msg_t *msg)
+{
+	int rc = 0;
+
+	if (peer != NULL && zmq_send(s->zmq, peer, SOCK_ID_LEN,
+	    ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+		rc = map_send_errno(errno);
+	else if (zmq_msg_send(msg, s->zmq, ZMQ_DONTWAIT) < 0)
+		rc = map_send_errno(errno);
+	if (rc != 0)
+		zmq_msg_close(msg);
+	return rc;
+}
+
 int
 sock_send(struct sock *s, const uint8_t *peer, const void *data, size_t len)
 {
 	zmq_msg_t msg;
-	int rc = 0;
 
 	check_owner(s);
 	assert(s->server == (peer != NULL));
-	/* All that can fail comes before the id: after it the frame must go,
-	 * or the socket would be left in the middle of a message. */
 	if (zmq_msg_init_size(&msg, len) < 0)
 		return ERR_IO;
 	if (len > 0)
 		memcpy(zmq_msg_data(&msg), data, len);
-	if (peer != NULL && zmq_send(s->zmq, peer, SOCK_ID_LEN,
-	    ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-		rc = map_send_errno(errno);
-	else if (zmq_msg_send(&msg, s->zmq, ZMQ_DONTWAIT) < 0)
-		rc = map_send_errno(errno);
-	if (rc != 0)
-		zmq_msg_close(&msg);
-	return rc;
+	return send_msg(s, peer, &msg);
+}
+
+/* --- shared bytes -------------------------------------------------------- */
+
+struct sock_blob { atomic_int refs; size_t len; uint8_t data[]; };
+
+struct sock_blob *
+sock_blob_new(size_t len)
+{
+	struct sock_blob *b = xmalloc(sizeof(*b) + len);
+
+	atomic_init(&b->refs, 1);
+	b->len = len;
+	return b;
+}
+
+void
+sock_blob_unref(struct sock_blob **b)
+{
+	if (*b != NULL && atomic_fetch_sub(&(*b)->refs, 1) == 1)
+		free(*b);
+	*b = NULL;
+}
+
+void *
+sock_blob_data(struct sock_blob *b)
+{
+	return b->data;
+}
+
+size_t
+sock_blob_len(const struct sock_blob *b)
+{
+	return b->len;
+}
+
+/* On a thread of libzmq's. */
+static void
+let_go(void *data, void *blob)
+{
+	struct sock_blob *b = blob;
+
+	(void)data;
+	sock_blob_unref(&b);
+}
+
+int
+sock_send_blob(struct sock *s, const uint8_t *peer, struct sock_blob *b)
+{
+	zmq_msg_t msg;
+
+	check_owner(s);
+	assert(s->server == (peer != NULL));
+	atomic_fetch_add(&b->refs, 1);
+	if (zmq_msg_init_data(&msg, b->data, b->len, let_go, b) < 0) {
+		sock_blob_unref(&(struct sock_blob *){ b });
+		return ERR_IO;
+	}
+	return send_msg(s, peer, &msg);
 }
 
 /* What is left of a message that is not wanted. */

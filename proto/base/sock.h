@@ -9,7 +9,9 @@
  * Messages are one frame (behind the routing id on a ROUTER).  Sends never
  * block: DONTWAIT and ROUTER_MANDATORY.  Limits set on each socket: message
  * size, high-water marks, handshake 5 s, heartbeat 2 s with time-out 6 s,
- * linger 0, backlog 4096, reconnect 100 ms to 4 s with jitter.
+ * linger 0, backlog 4096, reconnect after 100 ms or up to twice that, twice as
+ * long each time up to 4 s: clients that lost the same server at once come
+ * back spread over about as long as it was away, over 4 s at most.
  */
 #ifndef BASE_SOCK_H
 #define BASE_SOCK_H
@@ -74,6 +76,19 @@ const char *sock_endpoint(const struct sock *s);
  */
 int sock_send(struct sock *s, const uint8_t *peer, const void *data,
     size_t len);
+
+/*
+ * Bytes that many messages share: sent without a copy, freed when the last
+ * user and the last message on its way have let go.  Never changed once sent.
+ * _new takes len bytes of memory, which blob_data() gives to be filled.
+ */
+struct sock_blob;
+struct sock_blob *sock_blob_new(size_t len);
+void sock_blob_unref(struct sock_blob **b);
+void *sock_blob_data(struct sock_blob *b);
+size_t sock_blob_len(const struct sock_blob *b);
+/* As sock_send(). */
+int sock_send_blob(struct sock *s, const uint8_t *peer, struct sock_blob *b);
 
 struct sock_msg {
 	uint8_t peer[SOCK_ID_LEN];	/* ROUTER: who sent it */

@@ -304,7 +304,7 @@ chunk_cache_reads_a_chunk_once_until_others_push_it_out(void **state)
 	uint8_t id[HASH_LEN] = { 0 };
 	char dir[200];
 	struct publication *p;
-	struct bytes frame;
+	struct sock_blob *frame;
 	struct buf want;
 	uint8_t k;
 
@@ -318,8 +318,8 @@ chunk_cache_reads_a_chunk_once_until_others_push_it_out(void **state)
 	snprintf(dir, sizeof(dir), "%s/published", f->dir);
 	file_remove_tree(dir, NULL);
 	assert_int_equal(chunk_cache_get(cache, p, id, 1, &frame), 0);
-	assert_int_equal(frame.n, want.len);
-	assert_memory_equal(frame.p, want.data, want.len);
+	assert_int_equal(sock_blob_len(frame), want.len);
+	assert_memory_equal(sock_blob_data(frame), want.data, want.len);
 	/* another manifest's chunk of that number is another one */
 	assert_int_equal(chunk_cache_get(cache, p, other, 1, &frame), ERR_IO);
 	publication_free(&p);

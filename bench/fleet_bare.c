@@ -28,6 +28,7 @@ struct bare {
 	atomic_bool stop;
 	pthread_mutex_t lock;
 	struct buf delta, head;		/* to push; empty: nothing */
+	struct buf newest;		/* the last head pushed; the thread's */
 };
 
 static bool
@@ -53,6 +54,26 @@ send_chunks(struct bare *b, const struct sock_msg *m, struct bytes in)
 }
 
 static void
+send_head(struct bare *b, const uint8_t *peer)
+{
+	const struct buf *h = b->newest.len > 0 ? &b->newest :
+	    &b->frames->head;
+
+	sock_send(b->sock, peer, h->data, h->len);
+}
+
+static void
+on_ack(struct bare *b, struct bytes in)
+{
+	struct ack a;
+
+	if (ack_decode(&a, in, NULL) < 0)
+		return;
+	b->s->real_us = (uint64_t)a.enforced_us;
+	b->s->real_version = a.enforced;
+}
+
+static void
 on_message(struct bare *b, const struct sock_msg *m)
 {
 	uint8_t type = frame_type(m->data.data, m->data.len);
@@ -61,22 +82,40 @@ on_message(struct bare *b, const struct sock_msg *m)
 
 	if (type == FRAME_HELLO && frame_payload(m->data.data, m->data.len,
 	    type, &in) == 0 && hello_decode(&h, in, NULL) == 0)
-		sock_send(b->sock, m->peer, b->frames->head.data,
-		    b->frames->head.len);
+		send_head(b, m->peer);
 	else if (type == FRAME_MANIFEST_REQ)
 		sock_send(b->sock, m->peer, b->frames->manifest.data,
 		    b->frames->manifest.len);
 	else if (type == FRAME_CHUNK_REQ && frame_payload(m->data.data,
 	    m->data.len, type, &in) == 0)
 		send_chunks(b, m, in);
+	else if (type == FRAME_ACK && memcmp(m->key, b->s->real_key,
+	    SOCK_KEY_LEN) == 0 && frame_payload(m->data.data, m->data.len,
+	    type, &in) == 0)
+		on_ack(b, in);
+}
+
+/* To the real node in the middle of the others. */
+static void
+send_all(struct bare *b, const struct buf *frame)
+{
+	uint8_t peer[SOCK_ID_LEN];
+	uint32_t i;
+
+	for (i = 0; i < b->s->n; i++) {
+		sock_client_id(b->s->client[i].key, peer);
+		sock_send(b->sock, peer, frame->data, frame->len);
+		if (i == b->s->n / 2) {
+			sock_client_id(b->s->real_key, peer);
+			sock_send(b->sock, peer, frame->data, frame->len);
+		}
+	}
 }
 
 static void
 push(struct bare *b)
 {
-	uint8_t peer[SOCK_ID_LEN];
 	struct buf delta, head;
-	uint32_t i;
 
 	pthread_mutex_lock(&b->lock);
 	delta = b->delta;
@@ -84,16 +123,13 @@ push(struct bare *b)
 	buf_init(&b->delta, 0);
 	buf_init(&b->head, 0);
 	pthread_mutex_unlock(&b->lock);
-	for (i = 0; i < b->s->n && delta.len > 0; i++) {
-		sock_client_id(b->s->client[i].key, peer);
-		sock_send(b->sock, peer, delta.data, delta.len);
-	}
-	for (i = 0; i < b->s->n && head.len > 0; i++) {
-		sock_client_id(b->s->client[i].key, peer);
-		sock_send(b->sock, peer, head.data, head.len);
-	}
+	if (delta.len > 0)
+		send_all(b, &delta);
+	if (head.len > 0)
+		send_all(b, &head);
 	buf_fini(&delta);
-	buf_fini(&head);
+	buf_fini(&b->newest);
+	b->newest = head;
 }
 
 static void *
@@ -173,6 +209,7 @@ bare_stop(struct bare **bp)
 	close(b->started);
 	buf_fini(&b->delta);
 	buf_fini(&b->head);
+	buf_fini(&b->newest);
 	free(b);
 	*bp = NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * fleet_clients.c - nodes that verify and keep nothing.
+ * fleet_clients.c - nodes that verify and keep nothing; they acknowledge each
+ * second and say hello when no head comes, as node/sync.h says.
  *
  * All sockets of a process are looked at in turn; when none had anything, a
  * wait of a millisecond on some of them.
@@ -9,6 +10,8 @@
 
 #include "bench/fleet.h"
 #include "bench/stat.h"
+#include "node/sync.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/policy/decide.h"
 #include "proto/policy/record.h"
@@ -19,7 +22,8 @@
 #define HWM 64
 
 struct one {
-	struct sock *sock;
+	struct sock *sock, *events;	/* events: or NULL, and never used */
+	uint64_t head_ms, hello_ms, ack_ms;
 	struct fleet_client *shared;
 	struct head have;
 	struct manifest manifest;	/* chunks NULL: none yet */
@@ -50,6 +54,7 @@ say_hello(struct many *m, struct one *c)
 	    .build = "bench" };
 
 	memcpy(h.digest, c->have.digest, DIGEST_LEN);
+	c->hello_ms = clock_mono_ms();
 	buf_reset(&m->out);
 	frame_begin(&m->out, FRAME_HELLO);
 	hello_encode(&h, &m->out);
@@ -63,6 +68,7 @@ say_ack(struct many *m, struct one *c)
 	    .enforced = c->have.version, .engine = DECIDE_ENGINE };
 
 	memcpy(a.digest, c->have.digest, DIGEST_LEN);
+	c->ack_ms = clock_mono_ms();
 	buf_reset(&m->out);
 	frame_begin(&m->out, FRAME_ACK);
 	ack_encode(&a, &m->out);
@@ -113,6 +119,7 @@ on_head(struct many *m, struct one *c, struct bytes frame)
 		m->s->failed++;
 		return;
 	}
+	c->head_ms = clock_mono_ms();
 	if (c->have.version != 0) {
 		if (c->shared->joined_ns == 0)
 			c->shared->joined_ns = stat_now_ns();
@@ -210,6 +217,31 @@ on_frame(struct many *m, struct one *c, const struct buf *data)
 	}
 }
 
+/* What is due by the clock. */
+static void
+tick(struct many *m, struct one *c, uint64_t now)
+{
+	if (now - c->head_ms > SYNC_HELLO_MS &&
+	    now - c->hello_ms > SYNC_HELLO_MS)
+		say_hello(m, c);
+	if (now - c->ack_ms >= SYNC_ACK_MS)
+		say_ack(m, c);
+}
+
+static int
+connect_one(struct many *m, struct sock_ctx *ctx, struct one *c)
+{
+	struct sock_conf conf = { .endpoint = m->s->endpoint,
+	    .server = m->s->server_key, .max_msg = FRAME_MAX, .hwm = HWM,
+	    .secret = c->shared->secret };
+	int rc = sock_connect(&c->sock, ctx, &conf, NULL);
+
+	conf.endpoint = m->s->events;
+	if (rc == 0 && conf.endpoint[0] != '\0')
+		rc = sock_connect(&c->events, ctx, &conf, NULL);
+	return rc;
+}
+
 static void
 connect_all(struct many *m, struct sock_ctx *ctx, uint32_t first)
 {
@@ -217,20 +249,18 @@ connect_all(struct many *m, struct sock_ctx *ctx, uint32_t first)
 
 	for (i = 0; i < m->n; i++) {
 		struct one *c = &m->one[i];
-		struct sock_conf conf = { .endpoint = m->s->endpoint,
-		    .server = m->s->server_key, .max_msg = FRAME_MAX,
-		    .hwm = HWM };
 
 		c->shared = &m->s->client[first + i];
 		c->have = m->s->have;
-		conf.secret = c->shared->secret;
-		if (sock_connect(&c->sock, ctx, &conf, NULL) < 0) {
+		if (connect_one(m, ctx, c) < 0) {
 			m->s->failed++;
 			return;
 		}
+		/* their clocks are not in step */
+		c->head_ms = clock_mono_ms();
+		c->ack_ms = c->head_ms + i * SYNC_ACK_MS / m->n -
+		    SYNC_ACK_MS;
 		say_hello(m, c);
-		if (c->have.version != 0)
-			say_ack(m, c);
 	}
 }
 
@@ -238,10 +268,12 @@ connect_all(struct many *m, struct sock_ctx *ctx, uint32_t first)
 static bool
 look(struct many *m, struct sock_msg *msg)
 {
+	uint64_t now = clock_mono_ms();
 	bool any = false;
 	size_t i;
 
 	for (i = 0; i < m->n; i++) {
+		tick(m, &m->one[i], now);
 		while (sock_recv(m->one[i].sock, msg) == 0) {
 			on_frame(m, &m->one[i], &msg->data);
 			any = true;
@@ -272,6 +304,7 @@ fleet_clients(struct fleet_shared *s, uint32_t first, uint32_t end)
 	}
 	for (i = 0; i < m.n; i++) {
 		sock_close(&m.one[i].sock);
+		sock_close(&m.one[i].events);
 		manifest_fini(&m.one[i].manifest);
 	}
 	sock_ctx_free(&ctx);

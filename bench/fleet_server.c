@@ -10,6 +10,7 @@
 
 #include "bench/fleet.h"
 #include "bench/fleet_bare.h"
+#include "bench/fleet_real.h"
 #include "controller/fleet.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
@@ -19,8 +20,12 @@
 
 #define RECORD_BYTES 56		/* of one entry in a chunk, about */
 #define LOOPBACK "tcp://127.0.0.1:*"
+#define REAL_ID "mx%05u-real"
 
 struct fleet_server {
+	struct fleet_server_conf conf;
+	char chunks[1100];			/* folder */
+	char endpoint[3][256];			/* of the fleet, as bound */
 	struct store *store;
 	struct sign_key *root;
 	struct signer *signer;
@@ -70,36 +75,49 @@ fill(struct fleet_server *f, uint64_t bytes, struct diag *why)
 }
 
 static int
-put_nodes(struct fleet_server *f, const struct fleet_shared *s,
-    struct diag *why)
+put_node(struct fleet_server *f, const char *id,
+    const uint8_t key[SOCK_KEY_LEN], struct diag *why)
 {
-	char hex[SOCK_KEY_LEN * 2 + 1], id[32], json[256];
+	char hex[SOCK_KEY_LEN * 2 + 1], json[256];
+
+	hex_format(key, SOCK_KEY_LEN, hex);
+	snprintf(json, sizeof(json), "{\"key\":\"%s\",\"enrolled\":1,"
+	    "\"revoked\":false}", hex);
+	return store_row_put(f->store, "node", id, json, why);
+}
+
+/* The real one in the middle: the fleet tells them by name. */
+static int
+put_nodes(struct fleet_server *f, struct diag *why)
+{
+	const struct fleet_shared *s = f->conf.s;
+	char id[32];
 	uint32_t i;
 	int rc = 0;
 
 	for (i = 0; i < s->n && rc == 0; i++) {
-		hex_format(s->client[i].key, SOCK_KEY_LEN, hex);
 		snprintf(id, sizeof(id), "mx%05u", i);
-		snprintf(json, sizeof(json), "{\"key\":\"%s\",\"enrolled\":"
-		    "1,\"revoked\":false}", hex);
-		rc = store_row_put(f->store, "node", id, json, why);
+		rc = put_node(f, id, s->client[i].key, why);
+	}
+	if (rc == 0 && f->conf.real != NULL) {
+		snprintf(id, sizeof(id), REAL_ID, s->n / 2);
+		rc = put_node(f, id, fleet_real_key(f->conf.real), why);
 	}
 	return rc;
 }
 
 static int
-cut(struct fleet_server *f, const char *dir, struct diag *why)
+cut(struct fleet_server *f, struct diag *why)
 {
 	struct store_view *v = store_view_new(f->store);
 	atomic_bool stop = false;
-	char path[1100];
 	int rc;
 
-	snprintf(path, sizeof(path), "%s/published", dir);
+	snprintf(f->chunks, sizeof(f->chunks), "%s/published", f->conf.dir);
 	f->head = *store_view_head(v);
 	f->head.engine = DECIDE_ENGINE;
-	rc = publish(&f->publication, v, signer_key(f->signer), path, &stop,
-	    why);
+	rc = publish(&f->publication, v, signer_key(f->signer), f->chunks,
+	    &stop, why);
 	store_view_free(&v);
 	if (rc == 0)
 		memcpy(f->head.manifest_id, publication_id(f->publication),
@@ -108,26 +126,74 @@ cut(struct fleet_server *f, const char *dir, struct diag *why)
 }
 
 static int
-start_fleet(struct fleet_server *f, struct fleet_shared *s, struct diag *why)
+load_publication(struct fleet_server *f, struct diag *why)
+{
+	return publication_load(&f->publication, f->chunks,
+	    sign_key_public(signer_key(f->signer)), why);
+}
+
+static const char *
+address(const struct fleet_server *f, enum fleet_socket which)
+{
+	return f->endpoint[which][0] == '\0' ? LOOPBACK :
+	    f->endpoint[which];
+}
+
+/* The publication is the fleet's from then on. */
+static int
+start_fleet(struct fleet_server *f, struct diag *why)
 {
 	struct fleet_conf c = { .store = f->store, .lock = &f->lock,
-	    .signer = f->signer, .root = sign_key_public(f->root),
-	    .secret = f->secret, .control = LOOPBACK, .events = LOOPBACK,
-	    .enroll = LOOPBACK };
-	int rc = fleet_start(&f->fleet, &c, why);
+	    .signer = f->signer, .root = f->conf.real != NULL ?
+		fleet_real_root(f->conf.real) : sign_key_public(f->root),
+	    .secret = f->secret, .control = address(f, FLEET_CONTROL),
+	    .events = address(f, FLEET_EVENTS),
+	    .enroll = address(f, FLEET_ENROLL) };
+	int rc = fleet_start(&f->fleet, &c, why), i;
 
 	if (rc < 0)
 		return rc;
-	snprintf(s->endpoint, sizeof(s->endpoint), "%s",
-	    fleet_endpoint(f->fleet, FLEET_CONTROL));
+	for (i = 0; i < 3; i++)
+		snprintf(f->endpoint[i], sizeof(f->endpoint[i]), "%s",
+		    fleet_endpoint(f->fleet, (enum fleet_socket)i));
 	fleet_publish(f->fleet, f->publication);
-	f->publication = NULL;		/* the fleet's now */
+	f->publication = NULL;
 	fleet_advance(f->fleet, &f->head, bytes_of(NULL, 0));
 	return 0;
 }
 
 static int
-start_bare(struct fleet_server *f, struct fleet_shared *s, struct diag *why)
+serve_fleet(struct fleet_server *f, struct diag *why)
+{
+	struct fleet_shared *s = f->conf.s;
+	int rc = put_nodes(f, why);
+
+	if (rc == 0)
+		rc = start_fleet(f, why);
+	snprintf(s->endpoint, sizeof(s->endpoint), "%.127s",
+	    f->endpoint[FLEET_CONTROL]);
+	if (f->conf.events)
+		snprintf(s->events, sizeof(s->events), "%.127s",
+		    f->endpoint[FLEET_EVENTS]);
+	return rc;
+}
+
+void
+fleet_server_down(struct fleet_server *f)
+{
+	fleet_stop(&f->fleet);
+}
+
+int
+fleet_server_up(struct fleet_server *f, struct diag *why)
+{
+	int rc = load_publication(f, why);
+
+	return rc < 0 ? rc : start_fleet(f, why);
+}
+
+static int
+start_bare(struct fleet_server *f, struct diag *why)
 {
 	struct bytes m = publication_manifest(f->publication);
 	size_t n = publication_about(f->publication)->chunks_n, i;
@@ -144,8 +210,8 @@ start_bare(struct fleet_server *f, struct fleet_shared *s, struct diag *why)
 	if (rc == 0)
 		rc = publish_beat(&f->head, signer_key(f->signer),
 		    clock_wall_us(), &f->frames.head);
-	return rc < 0 ? rc : bare_start(&f->bare, s, f->secret, &f->frames,
-	    why);
+	return rc < 0 ? rc : bare_start(&f->bare, f->conf.s, f->secret,
+	    &f->frames, why);
 }
 
 static int
@@ -162,15 +228,36 @@ make_signer(struct fleet_server *f)
 	return signer_make(&f->signer, f->root, &key, &c);
 }
 
+/* A policy of the wanted size, or the standard set. */
+static int
+make_policy(struct fleet_server *f, struct diag *why)
+{
+	struct fleet_real *real = f->conf.real;
+	int rc;
+
+	if (real == NULL)
+		return (rc = make_signer(f)) < 0 ||
+		    (rc = fill(f, f->conf.bytes, why)) < 0 ? rc :
+		    cut(f, why);
+	f->signer = signer_ref(fleet_real_signer(real));
+	f->head = *fleet_real_head(real);
+	snprintf(f->chunks, sizeof(f->chunks), "%s",
+	    fleet_real_chunks(real));
+	memcpy(f->conf.s->real_key, fleet_real_key(real), SOCK_KEY_LEN);
+	return load_publication(f, why);
+}
+
 int
-fleet_server_start(struct fleet_server **out, struct fleet_shared *s,
-    bool bare, uint64_t bytes, const char *dir, struct diag *why)
+fleet_server_start(struct fleet_server **out,
+    const struct fleet_server_conf *conf, struct diag *why)
 {
 	struct fleet_server *f = xcalloc(1, sizeof(*f));
+	struct fleet_shared *s = conf->s;
 	pthread_mutexattr_t recursive;
 	int rc;
 
 	*out = f;
+	f->conf = *conf;
 	pthread_mutexattr_init(&recursive);
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&f->lock, &recursive);
@@ -179,17 +266,14 @@ fleet_server_start(struct fleet_server **out, struct fleet_shared *s,
 	buf_init(&f->frames.head, FRAME_MAX);
 	buf_init(&f->frames.manifest, FRAME_MAX);
 	sock_keypair(s->server_key, f->secret);
-	if ((rc = make_signer(f)) < 0 ||
-	    (rc = store_open(&f->store, dir, why)) < 0 ||
-	    (rc = fill(f, bytes, why)) < 0 ||
-	    (!bare && (rc = put_nodes(f, s, why)) < 0) ||
-	    (rc = cut(f, dir, why)) < 0)
+	if ((rc = store_open(&f->store, conf->dir, why)) < 0 ||
+	    (rc = make_policy(f, why)) < 0)
 		return rc;
 	memcpy(s->publisher, signer_about(f->signer)->key, SIGN_PUBLIC_LEN);
 	memset(&s->have, 0, sizeof(s->have));
-	if (bytes == 0)
+	if (conf->bytes == 0)
 		s->have = f->head;
-	return bare ? start_bare(f, s, why) : start_fleet(f, s, why);
+	return conf->bare ? start_bare(f, why) : serve_fleet(f, why);
 }
 
 void
@@ -217,9 +301,9 @@ fleet_server_stop(struct fleet_server **fp)
 	*fp = NULL;
 }
 
-int
-fleet_server_prepare(struct fleet_server *f, uint64_t *version,
-    struct diag *why)
+/* From the store, as a publisher does. */
+static int
+next_of_store(struct fleet_server *f, struct diag *why)
 {
 	struct change c = { 0 };
 	struct delta d;
@@ -239,10 +323,23 @@ fleet_server_prepare(struct fleet_server *f, uint64_t *version,
 		return rc;
 	d.engine = DECIDE_ENGINE;
 	d.issued_us = clock_wall_us();
-	buf_reset(&f->delta);
 	rc = delta_sign(&d, signer_key(f->signer), &f->delta);
 	delta_fini(&d);
+	return rc;
+}
+
+int
+fleet_server_prepare(struct fleet_server *f, uint64_t *version,
+    struct diag *why)
+{
+	int rc;
+
+	buf_reset(&f->delta);
 	buf_reset(&f->beat);
+	if (f->conf.real == NULL)
+		rc = next_of_store(f, why);
+	else if ((rc = fleet_real_next(f->conf.real, &f->delta, why)) == 0)
+		f->head = *fleet_real_head(f->conf.real);
 	if (rc == 0)
 		rc = publish_beat(&f->head, signer_key(f->signer),
 		    clock_wall_us(), &f->beat);
@@ -264,4 +361,43 @@ size_t
 fleet_server_push_bytes(const struct fleet_server *f)
 {
 	return f->delta.len + f->beat.len;
+}
+
+void
+fleet_server_real(struct fleet_server *f, uint64_t *version, uint64_t *at_us)
+{
+	struct node_info info;
+	char id[32];
+
+	*version = f->conf.s->real_version;
+	*at_us = f->conf.s->real_us;
+	if (f->bare != NULL)
+		return;
+	snprintf(id, sizeof(id), REAL_ID, f->conf.s->n / 2);
+	*version = 0;
+	if (fleet_node(f->fleet, id, &info) < 0 || !info.acked)
+		return;
+	*version = info.ack.enforced;
+	*at_us = (uint64_t)info.ack.enforced_us;
+}
+
+static void
+count_heard(void *arg, const struct node_info *n)
+{
+	*(uint32_t *)arg += n->seen_us != 0;
+}
+
+uint32_t
+fleet_server_heard(struct fleet_server *f)
+{
+	uint32_t n = 0;
+
+	fleet_nodes(f->fleet, count_heard, &n);
+	return n;
+}
+
+uint64_t
+fleet_server_handshakes(struct fleet_server *f)
+{
+	return fleet_handshakes(f->fleet);
 }

@@ -87,7 +87,8 @@ all() {
 	    --policies 100 --dir "$dir/few" --rounds "$rounds" --mix miss
 	step "deltas" delta --rounds "$rounds"
 	step "fronts" fronts "${whole[@]}" --time "$time" --settle 60s
-	step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds"
+	step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds" \
+	    --scale "$scale" --real-set "$dir/whole"
 	step "events" events --events "$events" --rounds "$fleet_rounds"
 	step "events of four nodes" events --nodes 4 \
 	    --events "$((events / 4))" --rounds "$fleet_rounds"

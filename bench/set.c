@@ -150,6 +150,30 @@ set_sender(const struct set *s, uint64_t n, bool hit,
 		    (uint32_t)h % s->entries);
 }
 
+static void
+put_new(char *out, uint64_t n)
+{
+	snprintf(out, SET_ADDRESS_MAX - 2, "then%08llx.example",
+	    (unsigned long long)n);
+}
+
+void
+set_new_entry(uint64_t n, struct buf *key, struct buf *val)
+{
+	char domain[SET_ADDRESS_MAX];
+
+	put_new(domain, n);
+	record_key_text(key, RECORD_ENTRY, domain);
+	buf_put_u64(val, gid_of(0));
+}
+
+void
+set_new_sender(uint64_t n, char out[SET_ADDRESS_MAX])
+{
+	memcpy(out, "x@", 3);
+	put_new(out + 2, n);
+}
+
 void
 set_recipient(const struct set *s, uint64_t n, bool in_directory,
     char out[SET_ADDRESS_MAX])

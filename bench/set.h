@@ -58,6 +58,11 @@ void set_sender(const struct set *s, uint64_t n, bool hit,
 void set_recipient(const struct set *s, uint64_t n, bool in_directory,
     char out[SET_ADDRESS_MAX]);
 
+/* One more entry, number n from 1: a domain that no record has, blocked; and
+ * a sender of it. */
+void set_new_entry(uint64_t n, struct buf *key, struct buf *val);
+void set_new_sender(uint64_t n, char out[SET_ADDRESS_MAX]);
+
 /* A number of 64 bits that looks random, of a and b. */
 uint64_t set_mix(uint64_t a, uint64_t b);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/stat.h"
 #include "node/identity.h"
@@ -30,7 +31,7 @@ struct maker {
 };
 
 static int
-on_chunk(void *arg, const struct manifest_chunk *c, const void *data)
+drop_chunk(void *arg, const struct manifest_chunk *c, const void *data)
 {
 	(void)arg;
 	(void)c;
@@ -54,6 +55,7 @@ make_keys(struct maker *m, const char *dir, struct diag *why)
 	struct publisher_cert c = { .serial = 1,
 	    .not_after_us = clock_wall_us() + YEAR_US };
 	uint8_t pub[SOCK_KEY_LEN], server_secret[SOCK_KEY_LEN];
+	char path[1100];
 	int rc;
 
 	if ((rc = sign_key_new(&m->root)) < 0 ||
@@ -71,7 +73,10 @@ make_keys(struct maker *m, const char *dir, struct diag *why)
 	strcpy(id->events, NOBODY);
 	memcpy(id->cert, m->cert.data, m->cert.len);
 	id->cert_len = m->cert.len;
-	rc = identity_save(id, dir, why);
+	snprintf(path, sizeof(path), "%s/%s", dir, SET_PUBLISHER);
+	unlink(path);
+	if ((rc = sign_key_save(m->publisher, path, why)) == 0)
+		rc = identity_save(id, dir, why);
 out:
 	identity_free(&id);
 	return rc;
@@ -103,6 +108,16 @@ sign(struct maker *m, struct manifest *manifest)
 	return rc;
 }
 
+static int
+save_frame(const char *dir, const char *name, const struct buf *b,
+    struct diag *why)
+{
+	char path[1200];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return file_write(path, b->data, b->len, 0600, why);
+}
+
 static double
 generate(const struct set *s)
 {
@@ -117,23 +132,36 @@ generate(const struct set *s)
 	return stat_now() - begin;
 }
 
+/* The chunks of s to fn, and what the manifest says of them. */
 static int
-publish(struct maker *m)
+cut(const struct set *s, snapshot_chunk_fn fn, void *arg, struct manifest *m)
 {
-	struct snapshot_writer *w = snapshot_writer_new(on_chunk, NULL);
-	struct manifest manifest;
+	struct snapshot_writer *w = snapshot_writer_new(fn, arg);
 	struct bytes key, val;
 	struct set_iter it;
 	int rc = 0;
 
-	memset(&manifest, 0, sizeof(manifest));
-	set_iter_init(&it, m->set);
+	memset(m, 0, sizeof(*m));
+	set_iter_init(&it, s);
 	while (rc == 0 && set_next(&it, &key, &val))
 		rc = snapshot_add(w, key.p, key.n, val.p, val.n);
-	if (rc == 0 && (rc = snapshot_finish(w, &manifest)) == 0)
-		rc = sign(m, &manifest);
+	if (rc == 0)
+		rc = snapshot_finish(w, m);
 	set_iter_fini(&it);
 	snapshot_writer_free(&w);
+	return rc;
+}
+
+static int
+publish(struct maker *m, const char *dir, struct diag *why)
+{
+	struct manifest manifest;
+	int rc;
+
+	if ((rc = cut(m->set, drop_chunk, NULL, &manifest)) == 0 &&
+	    (rc = sign(m, &manifest)) == 0 &&
+	    (rc = save_frame(dir, SET_HEAD, &m->head, why)) == 0)
+		rc = save_frame(dir, SET_MANIFEST, &m->manifest, why);
 	manifest_fini(&manifest);
 	return rc;
 }
@@ -175,7 +203,8 @@ make_all(struct maker *m, const char *dir, struct set_times *times,
 
 	times->generate = generate(m->set);
 	t = stat_now();
-	if ((rc = make_keys(m, dir, why)) < 0 || (rc = publish(m)) < 0 ||
+	if ((rc = make_keys(m, dir, why)) < 0 ||
+	    (rc = publish(m, dir, why)) < 0 ||
 	    (rc = sets_prepare(dir, path, why)) < 0)
 		return rc;
 	times->publish = stat_now() - t;
@@ -225,6 +254,70 @@ out:
 	buf_fini(&m.manifest);
 	sign_key_free(&m.root);
 	sign_key_free(&m.publisher);
+	return rc;
+}
+
+static int
+keep_chunk(void *arg, const struct manifest_chunk *c, const void *data)
+{
+	char path[1200], hex[HASH_LEN * 2 + 1];
+	FILE *f;
+
+	hex_format(c->hash, HASH_LEN, hex);
+	snprintf(path, sizeof(path), "%s/%s", (const char *)arg, hex);
+	if ((f = fopen(path, "we")) == NULL)
+		return ERR_IO;
+	if (fwrite(data, 1, c->len, f) != c->len) {
+		fclose(f);
+		return ERR_IO;
+	}
+	return fclose(f) == 0 ? 0 : ERR_IO;
+}
+
+/* The manifest that was signed says what was cut now. */
+static int
+compare_manifest(const struct buf *frame, const struct manifest *m,
+    const char *dir, struct diag *why)
+{
+	struct bytes in = bytes_of(frame->data, frame->len);
+	struct manifest was;
+	int rc;
+
+	memset(&was, 0, sizeof(was));
+	bytes_take(&in, FRAME_SIGNED_LEN);
+	if ((rc = manifest_decode(&was, in, why)) == 0 &&
+	    (was.chunks_n != m->chunks_n || memcmp(was.digest, m->digest,
+	    DIGEST_LEN) != 0))
+		rc = diag_set(why, ERR_CORRUPT, "%s holds another set: make it "
+		    "anew", dir);
+	manifest_fini(&was);
+	return rc;
+}
+
+int
+set_chunks(const struct set *s, const char *dir, struct diag *why)
+{
+	char path[1100], there[1200];
+	struct manifest m;
+	struct buf frame;
+	int rc;
+
+	memset(&m, 0, sizeof(m));
+	buf_init(&frame, FRAME_MAX);
+	snprintf(path, sizeof(path), "%s/published", dir);
+	snprintf(there, sizeof(there), "%s/MANIFEST", path);
+	if (access(there, F_OK) == 0)
+		return 0;
+	snprintf(there, sizeof(there), "%s/%s", dir, SET_MANIFEST);
+	if ((rc = file_read(there, FRAME_MAX, &frame, why)) == ERR_NOENT)
+		diag_set(why, rc, "%s was made without its keys: make the set "
+		    "anew", dir);
+	if (rc == 0 && (rc = file_mkdirs(path, 0700, why)) == 0 &&
+	    (rc = cut(s, keep_chunk, path, &m)) == 0 &&
+	    (rc = compare_manifest(&frame, &m, dir, why)) == 0)
+		rc = save_frame(path, "MANIFEST", &frame, why);
+	manifest_fini(&m);
+	buf_fini(&frame);
 	return rc;
 }
 

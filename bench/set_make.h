@@ -28,6 +28,18 @@ int set_make(const struct set *s, const char *dir, struct set_times *times,
 int set_publisher(const char *dir, struct sign_key **key, struct buf *frame,
     struct publisher_cert *cert, struct diag *why);
 
+/* What set_make() keeps beside it, so that another may publish: the secret
+ * key of who signed (its certificate is the identity's), head and manifest as
+ * FRAME_HEAD and FRAME_MANIFEST. */
+#define SET_PUBLISHER "publisher.key"
+#define SET_HEAD "head.frame"
+#define SET_MANIFEST "manifest.frame"
+
+/* Make sure that dir/published holds the chunks and the manifest of the set in
+ * dir, as controller/publish.h has them.  0; ERR_NOENT: it was made without
+ * its keys; ERR_CORRUPT: it is another set; ERR_FULL, ERR_IO. */
+int set_chunks(const struct set *s, const char *dir, struct diag *why);
+
 /* Open the set in such a folder.  0, or what sets_open_newest() says. */
 int set_open(const char *dir, struct ruleset **out, struct diag *why);
 

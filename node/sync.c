@@ -59,7 +59,8 @@ tick(struct sync *s, uint64_t now)
 {
 	bool ack_now;
 
-	if (now - s->head_ms > HELLO_MS && now - s->hello_ms > HELLO_MS) {
+	if (now - s->head_ms > SYNC_HELLO_MS &&
+	    now - s->hello_ms > SYNC_HELLO_MS) {
 		s->hello_ms = now;
 		sync_send_hello(s);
 	}
@@ -67,7 +68,7 @@ tick(struct sync *s, uint64_t now)
 	ack_now = s->ack_now;
 	s->ack_now = false;
 	pthread_mutex_unlock(&s->lock);
-	if (ack_now || now - s->ack_ms >= ACK_MS) {
+	if (ack_now || now - s->ack_ms >= SYNC_ACK_MS) {
 		s->ack_ms = now;
 		sync_send_ack(s);
 	}
@@ -121,7 +122,7 @@ connect_again(struct sync *s, struct sock **sock)
 	sock_close(sock);
 	while (!s->stop && connect_to(s, sock, &why) < 0) {
 		log_error("sync.unconnected", F_S("reason", why.text));
-		sock_poll(&wake, 1, HELLO_MS);
+		sock_poll(&wake, 1, SYNC_HELLO_MS);
 	}
 }
 

@@ -16,6 +16,8 @@
 #include "node/spool.h"
 
 #define SYNC_STALE_MS 30000	/* without a head: stale */
+#define SYNC_HELLO_MS 5000	/* without a head: say hello again */
+#define SYNC_ACK_MS 1000
 #define SYNC_SILENCE_MS 15000	/* without an answer: connect anew */
 
 struct sync;

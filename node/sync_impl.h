@@ -18,8 +18,6 @@
 #include "proto/wire/keys.h"
 #include "proto/wire/message.h"
 
-#define HELLO_MS 5000		/* without a head: say hello again */
-#define ACK_MS 1000
 #define STALL_MS 5000		/* nothing came: ask again */
 #define DELTA_WAIT_MS 1000	/* no delta since it was asked: the manifest */
 #define TICK_MS 200

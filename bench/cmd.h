@@ -54,6 +54,7 @@ int cmd_delta(int argc, char **argv);
 int cmd_decide(int argc, char **argv);
 int cmd_document(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
+int cmd_join(int argc, char **argv);
 int cmd_marks(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_milter(int argc, char **argv);

@@ -28,6 +28,7 @@ static const struct command {
 	{ "fleet", cmd_fleet, "changes and snapshots to many nodes" },
 	{ "milter", cmd_milter, "load on several milters in rotation" },
 	{ "events", cmd_events, "events of nodes into the message center" },
+	{ "join", cmd_join, "a node that takes the whole set" },
 	{ "smtp", cmd_smtp, "recipients a second through mail servers" },
 	{ "marks", cmd_marks, "what a run gave, against what is wanted" },
 	{ "stall", cmd_stall, "latency over time while the policy changes" },

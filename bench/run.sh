@@ -92,6 +92,7 @@ all() {
 	step "events" events --events "$events" --rounds "$fleet_rounds"
 	step "events of four nodes" events --nodes 4 \
 	    --events "$((events / 4))" --rounds "$fleet_rounds"
+	step "join" join "${whole[@]}"
 	script "latency while the policy changes" stall "$stall" \
 	    --plot "$out/stall.svg"
 	script "through Postfix" smtp "$dir/whole" "$scale" \

@@ -46,6 +46,8 @@ expect another_set_in_the_folder_is_refused 1 "$bench" decide \
 says it_names_the_set_that_is_there err "holds another set"
 holds pushes_and_joins_are_verified "$bench" fleet --nodes 10 --rounds 1 \
     --pushes 3 --bytes 100k --down 500ms
+holds node_joins_with_the_whole_set "$bench" join --rounds 1 \
+    --dir "$set_dir"
 
 # latency over time, of a server that does nothing, while "something" happens
 start "$dir/null.log" "$bench" null --listen "unix:$dir/null"

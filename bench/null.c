@@ -46,6 +46,7 @@ struct null {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
+	struct waiting round;		/* asked in this round of the loop */
 	struct waiting in, out;		/* asked; synced */
 };
 
@@ -71,8 +72,8 @@ sync_thread(void *arg)
 	struct null *s = arg;
 	struct waiting mine = { NULL, 0, 0 };
 	uint64_t one = 1;
-	char *zeros;
-	size_t i;
+	size_t i, cap = 0;
+	char *zeros = NULL;
 
 	pthread_mutex_lock(&s->lock);
 	while (!s->ended) {
@@ -86,11 +87,13 @@ sync_thread(void *arg)
 		swap.n = 0;
 		s->in = swap;
 		pthread_mutex_unlock(&s->lock);
-		zeros = xcalloc(mine.n, EVENT_LEN);
+		if (mine.n > cap) {
+			free(zeros);
+			zeros = xcalloc(cap = 2 * mine.n, EVENT_LEN);
+		}
 		if (write(s->file, zeros, mine.n * EVENT_LEN) < 0 ||
 		    fdatasync(s->file) < 0)
 			abort();
-		free(zeros);
 		pthread_mutex_lock(&s->lock);
 		for (i = 0; i < mine.n; i++)
 			push(&s->out, mine.fd[i]);
@@ -99,6 +102,7 @@ sync_thread(void *arg)
 	}
 	pthread_mutex_unlock(&s->lock);
 	free(mine.fd);
+	free(zeros);
 	return NULL;
 }
 
@@ -125,10 +129,23 @@ answer_request(struct null *s, struct null_conn *c)
 		answer(c->fd, pass, sizeof(pass) - 1);
 		return;
 	}
+	push(&s->round, c->fd);
+}
+
+/* What this round asked goes to the disk in one group. */
+static void
+hand_over(struct null *s)
+{
+	size_t i;
+
+	if (s->round.n == 0)
+		return;
 	pthread_mutex_lock(&s->lock);
-	push(&s->in, c->fd);
-	pthread_cond_signal(&s->more);
+	for (i = 0; i < s->round.n; i++)
+		push(&s->in, s->round.fd[i]);
 	pthread_mutex_unlock(&s->lock);
+	pthread_cond_signal(&s->more);
+	s->round.n = 0;
 }
 
 static void
@@ -185,6 +202,7 @@ serve(struct null *s)
 			else
 				on_readable(s, ev[i].data.ptr);
 		}
+		hand_over(s);
 	}
 }
 

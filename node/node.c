@@ -38,7 +38,7 @@
 #define DRAIN_TICK_MS 20
 #define TOKEN_MAX 4096
 #define TICK_MS 5000
-#define GATHER_ROUNDS 8
+#define GATHER_NS 200000	/* for others that are asked now */
 #define OPEN_WARN_MS 60000
 
 struct node {
@@ -65,7 +65,7 @@ struct node {
 	uv_idle_t again;		/* active: events are to be written */
 	bool has_handles;
 	bool recorded;			/* an event, in this round */
-	unsigned gathered;		/* rounds that brought some, in a row */
+	uint64_t since_ns;		/* .. and when the first was recorded */
 	uint64_t drain_until_ms;
 	uint64_t warned_open, warned_open_ms;
 
@@ -141,8 +141,15 @@ on_again(uv_idle_t *i)
 /*
  * Let the spool write what was recorded: all that mail servers asked while
  * the loop was at it, in one group.  For that it has looked again, without
- * waiting, until a round brought no refusal.
+ * waiting, until a round brought no refusal or GATHER_NS were over.
  */
+static void
+write_events(struct node *n)
+{
+	uv_idle_stop(&n->again);
+	spool_write(n->spool);
+}
+
 static void
 on_round(uv_check_t *c)
 {
@@ -150,12 +157,8 @@ on_round(uv_check_t *c)
 	bool more = n->recorded;
 
 	n->recorded = false;
-	if (!uv_is_active((uv_handle_t *)&n->again) ||
-	    (more && n->gathered++ < GATHER_ROUNDS))
-		return;
-	n->gathered = 0;
-	uv_idle_stop(&n->again);
-	spool_write(n->spool);
+	if (!more && uv_is_active((uv_handle_t *)&n->again))
+		write_events(n);
 }
 
 static struct ruleset *
@@ -170,15 +173,21 @@ static uint64_t
 record(void *arg, const struct event *e)
 {
 	struct node *n = arg;
+	uint64_t ticket, now = uv_hrtime();
 
 	log_debug("decide.event", F_S("id", e->id),
 	    F_S("recipient", e->recipient), F_S("sender", e->sender));
 	buf_reset(&n->encoded);
 	event_encode(e, &n->encoded);
-	n->recorded = true;
-	uv_idle_start(&n->again, on_again);
-	return n->encoded.err != 0 ? 0 :
+	ticket = n->encoded.err != 0 ? 0 :
 	    spool_add(n->spool, n->encoded.data, n->encoded.len);
+	n->recorded = true;
+	if (!uv_is_active((uv_handle_t *)&n->again)) {
+		n->since_ns = now;
+		uv_idle_start(&n->again, on_again);
+	} else if (now - n->since_ns >= GATHER_NS)
+		write_events(n);
+	return ticket;
 }
 
 /* Messages that the policy front let pass for the milter front to judge, and

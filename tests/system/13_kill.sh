@@ -23,7 +23,7 @@ kill_node() {
 # --- the disk before the answer
 
 strace -f -qq -p "$mx_pid" -s 16 -o "$dir/trace" \
-    -e trace=pwrite64,fdatasync,write,writev,sendmsg 2>"$dir/strace.log" &
+    -e trace=pwrite64,fdatasync,write,sendto,sendmsg 2>"$dir/strace.log" &
 tracer=$!
 started+=("$tracer")
 # every thread of the node is traced by $tracer

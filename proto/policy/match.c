@@ -249,8 +249,8 @@ try_selector(struct judging *j, struct search *q, enum index_side side,
     enum narrow_kind kind, uint64_t hash)
 {
 	size_t n;
-	const struct index_row *row = tables_index(j->t, tables_selector(
-	    q->type, side, kind, hash), &n);
+	const struct index_row *row = tables_index(j->t, q->type, side, kind,
+	    hash, &n);
 
 	try_rows(j, q, row, n);
 }

@@ -10,7 +10,7 @@
 #include "proto/mail/addr.h"
 #include "proto/policy/tables_impl.h"
 
-#define BITS_A_SELECTOR 16
+#define BITS_A_HASH 16
 
 uint64_t
 tables_hash(const struct tables *t, const char *name)
@@ -68,23 +68,17 @@ tables_selector(enum policy_type type, enum index_side side,
 	    kind) | 1;
 }
 
-static inline size_t
-bit_of(const struct tables *t, uint64_t selector)
-{
-	return (size_t)(selector >> t->selector_shift);
-}
-
 const struct index_row *
-tables_index(const struct tables *t, uint64_t selector, size_t *n)
+tables_index(const struct tables *t, enum policy_type type,
+    enum index_side side, enum narrow_kind kind, uint64_t hash, size_t *n)
 {
+	uint64_t selector;
 	size_t i;
 
 	*n = 0;
-	if (t->bucket == NULL)
+	if (t->bucket == NULL || !hash_bits_have(&t->named, hash))
 		return NULL;
-	i = bit_of(t, selector);
-	if ((t->selector_bit[i / 64] >> i % 64 & 1) == 0)
-		return NULL;
+	selector = tables_selector(type, side, kind, hash);
 	for (i = (selector >> 32) & t->bucket_mask;
 	    t->bucket[i].selector != 0; i = (i + 1) & t->bucket_mask) {
 		if (t->bucket[i].selector == selector) {
@@ -106,13 +100,39 @@ room_for(size_t n)
 	return size;
 }
 
+/* For n hashes. */
+static void
+make_bits(struct hash_bits *s, size_t n)
+{
+	size_t bits = room_for(n * BITS_A_HASH / 2);
+
+	if (bits < 64)
+		bits = 64;
+	s->bit = xcalloc_pages(bits / 64, sizeof(*s->bit));
+	s->shift = 64 - (unsigned)__builtin_ctzll(bits);
+}
+
+static void
+note(struct hash_bits *s, uint64_t hash)
+{
+	uint64_t i = hash >> s->shift;
+
+	s->bit[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+void
+tables_note_named(struct tables *t, uint64_t hash)
+{
+	if (t->named.bit == NULL)	/* a policy stands under two at most */
+		make_bits(&t->named, 2 * t->policies_n);
+	note(&t->named, hash);
+}
+
 static void
 put_bucket(struct tables *t, uint64_t selector, struct rows rows)
 {
-	size_t i = bit_of(t, selector);
+	size_t i = (selector >> 32) & t->bucket_mask;
 
-	t->selector_bit[i / 64] |= UINT64_C(1) << i % 64;
-	i = (selector >> 32) & t->bucket_mask;
 	while (t->bucket[i].selector != 0)
 		i = (i + 1) & t->bucket_mask;
 	t->bucket[i] = (struct bucket){ selector, rows };
@@ -122,18 +142,15 @@ put_bucket(struct tables *t, uint64_t selector, struct rows rows)
 void
 tables_hash_policies(struct tables *t)
 {
-	size_t first, end, bits;
+	size_t first, end;
 	struct rows rows;
 
 	if (t->index_n == 0)
 		return;
 	t->bucket_mask = room_for(t->index_n) - 1;
 	t->bucket = xcalloc_pages(t->bucket_mask + 1, sizeof(*t->bucket));
-	bits = room_for(t->index_n * BITS_A_SELECTOR / 2);
-	if (bits < 64)
-		bits = 64;
-	t->selector_bit = xcalloc_pages(bits / 64, sizeof(*t->selector_bit));
-	t->selector_shift = 64 - (unsigned)__builtin_ctzll(bits);
+	if (t->named.bit == NULL)
+		make_bits(&t->named, 1);	/* all are wide */
 	for (first = 0; first < t->index_n; first = end) {
 		uint64_t selector = t->index[first].selector;
 
@@ -171,6 +188,7 @@ put_domain(struct tables *t, size_t row)
 		depths_add(&t->domain_depths, (unsigned)addr_labels(name));
 	for (i = h & t->domain_mask; t->domain_at[i].row != 0;)
 		i = (i + 1) & t->domain_mask;
+	note(&t->domain_named, h);
 	slot = &t->domain_at[i];
 	slot->row = (uint32_t)row + 1;
 	slot->tag = (uint32_t)(h >> 32);
@@ -189,6 +207,7 @@ tables_hash_domains(struct tables *t)
 	if (t->domains_n == 0)
 		return;
 	t->domain_mask = room_for(t->domains_n) - 1;
+	make_bits(&t->domain_named, t->domains_n);
 	t->domain_at = xcalloc_pages(t->domain_mask + 1,
 	    sizeof(*t->domain_at));
 	for (i = 0; i < t->domains_n; i++)
@@ -215,6 +234,8 @@ probe_domain(const struct tables *t, uint64_t hash, const char *name,
 	const struct domain_slot *slot;
 	size_t i;
 
+	if (!hash_bits_have(&t->domain_named, h))
+		return NULL;
 	for (i = h & t->domain_mask; (slot = &t->domain_at[i])->row != 0;
 	    i = (i + 1) & t->domain_mask) {
 		if (slot->tag == (uint32_t)(h >> 32) &&
@@ -224,11 +245,23 @@ probe_domain(const struct tables *t, uint64_t hash, const char *name,
 	return NULL;
 }
 
-void
-tables_internal_prefetch(const struct tables *t, uint64_t hash)
+static void
+prefetch_bit(const struct hash_bits *s, uint64_t hash)
 {
-	if (t->domain_at != NULL)
-		__builtin_prefetch(&t->domain_at[hash & t->domain_mask]);
+	__builtin_prefetch(&s->bit[(hash >> s->shift) / 64]);
+}
+
+void
+tables_prefetch(const struct tables *t, const struct addr_hash *h)
+{
+	if (t->domain_at != NULL) {
+		__builtin_prefetch(&t->domain_at[h->domain & t->domain_mask]);
+		prefetch_bit(&t->domain_named, h->domain);
+	}
+	if (t->bucket != NULL) {
+		prefetch_bit(&t->named, h->address);
+		prefetch_bit(&t->named, h->domain);
+	}
 }
 
 const struct domain_slot *

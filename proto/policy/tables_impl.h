@@ -74,6 +74,18 @@ name_is_wild(const char *name)
 	return name[0] == '*' && name[1] == '.';
 }
 
+/* A bit for each hash that is in some table, small enough to stay near: most
+ * names are in none, and end here. */
+struct hash_bits { uint64_t *bit; unsigned shift; };
+
+static inline bool
+hash_bits_have(const struct hash_bits *s, uint64_t hash)
+{
+	uint64_t i = hash >> s->shift;
+
+	return (s->bit[i / 64] >> i % 64 & 1) != 0;
+}
+
 struct name_list { char **name; size_t n, cap; };
 /* Sorted by length, then address; those of one length are from first[length]
  * up to first[length + 1]. */
@@ -110,10 +122,7 @@ struct tables {
 	struct rows wide[POLICY_TYPES];	/* those that every question tries */
 	struct bucket *bucket;		/* NULL: no policies */
 	size_t bucket_mask;
-	/* a bit for each selector that there may be: most have no bucket, and
-	 * this is small enough to stay near */
-	uint64_t *selector_bit;
-	unsigned selector_shift;
+	struct hash_bits named;		/* by policies */
 	/* what policies there are: bits of narrow_kind, by type and side, and
 	 * the depths of their wildcards */
 	uint8_t kinds[POLICY_TYPES][SIDE_WIDE];
@@ -121,6 +130,7 @@ struct tables {
 	struct depths all_depths;	/* and those of entries */
 	uint64_t protected_first[4];	/* the first bytes of protected names */
 	struct domain_slot *domain_at;	/* NULL: none */
+	struct hash_bits domain_named;	/* among domains */
 	size_t domain_mask;
 	struct depths domain_depths;	/* of wildcards among domains */
 	/* exceptions that can match by header, for the open check: policy
@@ -147,6 +157,8 @@ void tables_hash_addr(const struct tables *t, const struct addr *a,
  * wildcard "*.x", or a group's number. */
 uint64_t tables_selector(enum policy_type type, enum index_side side,
     enum narrow_kind kind, uint64_t hash);
+/* Note the hash of what a policy names, for tables_index(). */
+void tables_note_named(struct tables *t, uint64_t hash);
 /* Under what rows stand that name neither side: no selector is even. */
 static inline uint64_t
 tables_wide(enum policy_type type)
@@ -154,16 +166,17 @@ tables_wide(enum policy_type type)
 	return (uint64_t)type * 2;
 }
 
-/* The rows of a selector: first and how many. */
+/* The rows of the selector of a hash: first and how many. */
 const struct index_row *tables_index(const struct tables *t,
-    uint64_t selector, size_t *n);
+    enum policy_type type, enum index_side side, enum narrow_kind kind,
+    uint64_t hash, size_t *n);
 const struct group_row *tables_group(const struct tables *t, uint64_t gid);
 bool tables_is_above(const struct tables *t, uint64_t direct,
     uint64_t target);		/* target is direct or an ancestor */
+/* Fetch what will be looked at of an address with these hashes. */
+void tables_prefetch(const struct tables *t, const struct addr_hash *h);
 /* The internal domain that covers a name of len bytes (exact first, then the
- * longest wildcard), or NULL.  hash is that of name.  The first fetches what
- * the second will look at. */
-void tables_internal_prefetch(const struct tables *t, uint64_t hash);
+ * longest wildcard), or NULL.  hash is that of name. */
 const struct domain_slot *tables_internal(const struct tables *t,
     const char *name, size_t len, uint64_t hash);
 bool prefixes_hold(const struct prefixes *s, const struct ip *ip);

@@ -199,6 +199,7 @@ selector_of(struct tables *t, enum policy_type type, enum index_side side,
 		hash = tables_hash(t, target->text);
 	}
 	t->kinds[type][side] |= (uint8_t)(1 << kind);
+	tables_note_named(t, hash);
 	return tables_selector(type, side, kind, hash);
 }
 

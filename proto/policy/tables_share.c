@@ -74,7 +74,7 @@ empty_policies(struct tables *t)
 	t->bucket = NULL;
 	t->bucket_mask = 0;
 	memset(t->wide, 0, sizeof(t->wide));
-	t->selector_bit = NULL;
+	t->named.bit = NULL;
 	memset(t->kinds, 0, sizeof(t->kinds));
 	memset(&t->depths, 0, sizeof(t->depths));
 	memset(t->header_exception, 0, sizeof(t->header_exception));
@@ -99,6 +99,7 @@ empty(struct tables *t, enum tables_class part)
 		t->domains = NULL;
 		t->domains_n = t->domains_cap = t->domain_mask = 0;
 		t->domain_at = NULL;
+		t->domain_named.bit = NULL;
 		memset(&t->domain_depths, 0, sizeof(t->domain_depths));
 		break;
 	case TABLES_AUTHORIZED:
@@ -202,6 +203,7 @@ free_domains(struct tables *t)
 		free(t->domains[i].name);
 	free(t->domains);
 	free(t->domain_at);
+	free(t->domain_named.bit);
 }
 
 static void
@@ -227,7 +229,7 @@ free_policies(struct tables *t)
 	free(t->policies);
 	free(t->index);
 	free(t->bucket);
-	free(t->selector_bit);
+	free(t->named.bit);
 	for (i = 0; i < POLICY_TYPES; i++)
 		free(t->header_exception[i]);
 	free(t->header_rule);

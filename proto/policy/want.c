@@ -218,9 +218,9 @@ want_names(const struct tables *t, const struct envelope *env,
 	uint64_t near[4];
 
 	tables_hash_addr(t, &env->rcpt, &w->rcpt);
-	tables_internal_prefetch(t, w->rcpt.domain);
+	tables_prefetch(t, &w->rcpt);
 	tables_hash_addr(t, &env->sender, &w->sender);
-	tables_internal_prefetch(t, w->sender.domain);
+	tables_prefetch(t, &w->sender);
 	if (ahead == NULL)
 		return;
 	near[0] = w->rcpt.address;

@@ -23,6 +23,7 @@ struct group_row {
 	uint64_t *parents;	/* groups that hold this one directly */
 	size_t parents_n;
 	uint64_t *closure;	/* itself and all ancestors, rising */
+	uint32_t *above;	/* the same, by their rows */
 	size_t closure_n;
 };
 

@@ -33,13 +33,30 @@ by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int
+by_row(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 const struct group_row *
 tables_group(const struct tables *t, uint64_t gid)
 {
-	struct group_row want = { .gid = gid };
+	size_t lo = 0, hi = t->groups_n;
 
-	return t->groups_n == 0 ? NULL : bsearch(&want, t->groups,
-	    t->groups_n, sizeof(want), by_gid);
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->groups[mid].gid == gid)
+			return &t->groups[mid];
+		if (t->groups[mid].gid < gid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
 }
 
 bool
@@ -110,11 +127,15 @@ tables_close_groups(struct tables *t, struct diag *why)
 			    "too widely: over %d ancestors", CLOSURE_MAX);
 			goto out;
 		}
+		/* rows rise as their numbers do */
+		qsort(queue, n, sizeof(*queue), by_row);
 		g->closure = xcalloc(n, sizeof(*g->closure));
+		g->above = xcalloc(n, sizeof(*g->above));
 		g->closure_n = n;
-		for (k = 0; k < n; k++)
+		for (k = 0; k < n; k++) {
+			g->above[k] = queue[k];
 			g->closure[k] = t->groups[queue[k]].gid;
-		qsort(g->closure, n, sizeof(*g->closure), by_number);
+		}
 	}
 out:
 	free(seen);

@@ -215,6 +215,7 @@ free_groups(struct tables *t)
 		free(t->groups[i].name);
 		free(t->groups[i].parents);
 		free(t->groups[i].closure);
+		free(t->groups[i].above);
 	}
 	free(t->groups);
 }

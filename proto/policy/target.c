@@ -32,12 +32,9 @@ reach(struct judging *j, size_t key, uint64_t *reached)
 
 		j->steps++;
 		for (i = 0; g != NULL && i < g->closure_n; i++) {
-			const struct group_row *up = tables_group(j->t,
-			    g->closure[i]);
-			size_t at = (size_t)(up - j->t->groups);
-
 			j->steps++;
-			reached[at / 64] |= UINT64_C(1) << at % 64;
+			reached[g->above[i] / 64] |= UINT64_C(1) <<
+			    g->above[i] % 64;
 		}
 	}
 }

@@ -9,7 +9,8 @@
  * Bytes are read into one chunk of the front and taken from there; what is
  * left of them, mostly nothing, goes into the connection's own buffer.  Edges
  * tell that there is something to read (watch.h): until a read gives less
- * than was asked for, `readable` keeps that in mind.
+ * than was asked for, `readable` keeps that in mind.  Answers to requests that
+ * came together go out together.
  */
 #include "node/front.h"
 
@@ -29,6 +30,7 @@
 #define READ_CHUNK 16384
 #define READS_MAX 8	/* of one connection before others have their turn */
 #define ACCEPTS_MAX 64	/* as many at once */
+#define READY_MAX 16	/* answers that are sent in one go */
 #define OUT_MAX (4 * 1024 * 1024)	/* bytes of one answer */
 
 _Static_assert(LISTEN_PEER_LEN == FRONT_PEER_LEN, "one name of a peer");
@@ -45,10 +47,13 @@ struct conn {
 	bool hung_up;		/* read to the end, there is no other edge */
 	bool just_read;		/* and nothing taken since */
 	bool waiting, writing, eof, last, closing;
+	bool unsent;		/* an answer in out may go */
 	uint64_t read_at_ms;
 	uint64_t ticket, waits_since_ms;
 	struct conn *prev, *next;		/* all; or dead */
 	struct conn *wait_prev, *wait_next;	/* waiting */
+	struct conn *next_ready;		/* in ready */
+	bool in_ready;
 };
 
 struct front {
@@ -59,12 +64,15 @@ struct front {
 	bool has_timer, draining;
 	struct conn *conns, *dead;
 	struct conn *wait_first, *wait_last;
+	struct conn *ready, **ready_end;	/* have an answer to send */
+	unsigned ready_n;
 	unsigned n;
 	uint64_t said_full_ms, said_bad_ms;
 	char chunk[READ_CHUNK];
 };
 
 static void work(struct conn *c);
+static void on_done(void *arg);
 
 /* At most one line of a kind every ten seconds. */
 static bool
@@ -154,10 +162,45 @@ send_rest(struct conn *c)
 static void
 send_answer(struct conn *c)
 {
+	c->unsent = false;
 	if (c->out.len == 0 || send_rest(c) || c->closing)
 		return;
 	c->writing = true;
 	watch_change(&c->front->watch, c->fd, c, WATCH_WRITE);
+}
+
+static void
+send_ready(struct front *f)
+{
+	struct conn *c;
+
+	while ((c = f->ready) != NULL) {
+		f->ready = c->next_ready;
+		c->in_ready = false;
+		if (!c->closing && c->unsent)
+			send_answer(c);
+	}
+	f->ready_end = &f->ready;
+	f->ready_n = 0;
+}
+
+/*
+ * Send it with those of the others whose requests came with it: a mail server
+ * that was asleep is woken once, not for each.
+ */
+static void
+send_soon(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->in_ready)
+		return;
+	c->in_ready = true;
+	c->next_ready = NULL;
+	*f->ready_end = c;
+	f->ready_end = &c->next_ready;
+	if (++f->ready_n >= READY_MAX)
+		send_ready(f);
 }
 
 static void
@@ -187,7 +230,7 @@ on_timer(uv_timer_t *t)
 	if (f->wait_first != NULL)
 		uv_timer_start(t, on_timer, FRONT_WAIT_MS - (now -
 		    f->wait_first->waits_since_ms) + 1, 0);
-	reap(f);
+	on_done(f);
 }
 
 static void
@@ -219,7 +262,7 @@ front_release(struct front *f, uint64_t done)
 		send_answer(c);
 		work(c);
 	}
-	reap(f);
+	on_done(f);
 }
 
 static bool
@@ -283,7 +326,7 @@ take_unit(struct conn *c)
 	if (t.ticket != 0)
 		start_waiting(c, t.ticket);
 	else
-		send_answer(c);
+		c->unsent = c->out.len > 0;
 	return !c->last;
 }
 
@@ -336,6 +379,16 @@ is_idle(const struct conn *c)
 	    p->is_idle(c->state));
 }
 
+/* Send what is left, and close once that is done. */
+static void
+finish(struct conn *c)
+{
+	if (c->unsent)
+		send_answer(c);
+	if (!c->writing)
+		end(c);
+}
+
 /* Do what can be done: answer, read on, or close. */
 static void
 work(struct conn *c)
@@ -344,8 +397,10 @@ work(struct conn *c)
 
 	for (;;) {
 		while (!c->closing && !is_busy(c) && !c->last &&
-		    has_bytes(c) && take_unit(c))
-			;
+		    has_bytes(c) && take_unit(c)) {
+			if (c->unsent && has_bytes(c))
+				send_answer(c);
+		}
 		if (c->closing)
 			return;
 		keep_fresh(c);
@@ -356,10 +411,17 @@ work(struct conn *c)
 			return;
 		if (!is_busy(c) && (c->eof || c->last ||
 		    (c->front->draining && is_idle(c)))) {
-			end(c);
+			finish(c);
 			return;
 		}
-		if (!c->readable || c->eof)
+		if (!c->readable || c->eof) {
+			if (c->unsent)
+				send_soon(c);
+			return;
+		}
+		if (c->unsent)
+			send_answer(c);
+		if (c->closing)
 			return;
 		if (reads++ == READS_MAX) {
 			/* told again with the next events */
@@ -443,7 +505,10 @@ on_event(void *arg, void *what, uint32_t events)
 static void
 on_done(void *arg)
 {
-	reap(arg);
+	struct front *f = arg;
+
+	send_ready(f);
+	reap(f);
 }
 
 int
@@ -454,6 +519,7 @@ front_open(struct front **out, uv_loop_t *loop,
 	int i, rc;
 
 	f->conf = *conf;
+	f->ready_end = &f->ready;
 	*out = f;
 	uv_timer_init(loop, &f->timer);
 	f->timer.data = f;
@@ -494,7 +560,7 @@ front_drain(struct front *f)
 		next = c->next;
 		work(c);
 	}
-	reap(f);
+	on_done(f);
 }
 
 void
@@ -503,7 +569,7 @@ front_stop(struct front *f)
 	listen_close(&f->listen);
 	while (f->conns != NULL)
 		end(f->conns);
-	reap(f);
+	on_done(f);
 	watch_close(&f->watch);
 	if (f->has_timer)
 		uv_close((uv_handle_t *)&f->timer, NULL);

@@ -31,49 +31,65 @@ find_end(struct policy_parser *p, const char *data, size_t len)
 	return 0;
 }
 
-/* Where the value of this attribute goes; NULL: nobody asks for it. */
+/*
+ * The attributes that somebody asks for, each in a slot of its own by length
+ * and first two letters.  Two of one slot do not compile.
+ */
+#define SLOTS 32
+#define SLOT(len, a, b) (((unsigned)(len) + 4 * (unsigned char)(a) + \
+	9 * (unsigned char)(b)) % SLOTS)
+#define FIELD(f, a, b) [SLOT(sizeof(#f) - 1, a, b)] = { #f, \
+	sizeof(#f) - 1, offsetof(struct policy_request, f) }
+
+static const struct field { char name[24]; uint8_t len, at; } fields[SLOTS] = {
+	FIELD(request, 'r', 'e'), FIELD(protocol_state, 'p', 'r'),
+	FIELD(sender, 's', 'e'), FIELD(recipient, 'r', 'e'),
+	FIELD(client_address, 'c', 'l'), FIELD(client_name, 'c', 'l'),
+	FIELD(reverse_client_name, 'r', 'e'), FIELD(helo_name, 'h', 'e'),
+	FIELD(instance, 'i', 'n'), FIELD(queue_id, 'q', 'u'),
+	FIELD(sasl_username, 's', 'a'), FIELD(sasl_method, 's', 'a'),
+	FIELD(policy_context, 'p', 'o'), FIELD(size, 's', 'i'),
+	FIELD(server_port, 's', 'e'),
+};
+
+static uint64_t
+load8(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Two names of len bytes, 4 to 24, without a call. */
+static bool
+same_name(const char *a, const char *b, size_t len)
+{
+	uint32_t x, y;
+
+	if (len >= 8)
+		return load8(a) == load8(b) &&
+		    load8(a + len - 8) == load8(b + len - 8) &&
+		    (len <= 16 || load8(a + 8) == load8(b + 8));
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	if (x != y)
+		return false;
+	memcpy(&x, a + len - 4, sizeof(x));
+	memcpy(&y, b + len - 4, sizeof(y));
+	return x == y;
+}
+
+/* Where the value of this attribute goes; NULL: nobody asks for it.  name is
+ * followed by one byte more. */
 static struct value *
 field_of(struct policy_request *out, const char *name, size_t len)
 {
-	/* of equal lengths the comparison is a few instructions, no call */
-#define IS(f) if (memcmp(name, #f, sizeof(#f) - 1) == 0) return &out->f
-	switch (len) {
-	case 4:
-		IS(size);
-		break;
-	case 6:
-		IS(sender);
-		break;
-	case 7:
-		IS(request);
-		break;
-	case 8:
-		IS(instance);
-		IS(queue_id);
-		break;
-	case 9:
-		IS(recipient);
-		IS(helo_name);
-		break;
-	case 11:
-		IS(client_name);
-		IS(sasl_method);
-		IS(server_port);
-		break;
-	case 13:
-		IS(sasl_username);
-		break;
-	case 14:
-		IS(protocol_state);
-		IS(client_address);
-		IS(policy_context);
-		break;
-	case 19:
-		IS(reverse_client_name);
-		break;
-	}
-#undef IS
-	return NULL;
+	const struct field *f = &fields[SLOT(len, name[0], name[1])];
+
+	if (f->len != len || !same_name(f->name, name, len))
+		return NULL;
+	return (void *)((char *)out + f->at);
 }
 
 /* One line without its end; eq is its first "=", or NULL. */

@@ -44,16 +44,18 @@ audit_chain(uint8_t hash[AUDIT_HASH_LEN], struct bytes line)
 static bool
 take_number(struct bytes *in, const char *before, uint64_t *out)
 {
-	struct bytes at = *in;
+	struct bytes at = *in, first;
 	size_t n = strlen(before), digits = 0;
 
 	if (at.n < n || memcmp(at.p, before, n) != 0)
 		return false;
 	bytes_take(&at, n);
+	first = at;
 	for (*out = 0; at.n > 0 && at.p[0] >= '0' && at.p[0] <= '9' &&
 	    digits < 19; digits++)
 		*out = *out * 10 + bytes_u8(&at) - '0';
-	if (digits == 0 || at.n == 0 || at.p[0] != ',')
+	if (digits == 0 || (digits > 1 && first.p[0] == '0') || at.n == 0 ||
+	    at.p[0] != ',')
 		return false;
 	*in = at;
 	return true;

@@ -217,6 +217,7 @@ entry_that_does_not_follow_is_refused(void **state)
 		    ERR_CORRUPT },
 		{ "{\"sequence\":5,\"above\":4,\"time_us\":0}", ERR_CORRUPT },
 		{ "{\"sequence\":\"6\",\"time_us\":0}", ERR_CORRUPT },
+		{ "{\"sequence\":06,\"time_us\":0}", ERR_CORRUPT },
 		{ "{\"sequence\":,\"time_us\":0}", ERR_CORRUPT },
 		{ "{\"time_us\":0,\"sequence\":6}", ERR_CORRUPT },
 		{ "{\"sequence\":6", ERR_CORRUPT },

@@ -23,21 +23,22 @@
 	    STALL("quiet", "p99 us"), "x quiet", MARK_AT_MOST, 1.3, false }, \
 	{ phase ": longest answer, us", STALL(phase, "max us"), \
 	    STALL(phase, "beside: max us"), NULL, MARK_AT_MOST, 5000, true }
-#define SMTP(step, load, server, cell) { step, "smtp", \
+#define SMTP(load, server, cell) { NULL, "smtp", \
 	"load=" load "|server=" server, cell }
-#define POSTFIX_MARKS(step, text, load) \
+#define POSTFIX_MARKS(text, load) \
 	{ "Postfix, " text ": rcpt/s, to null", \
-	    SMTP(step, load, "node", "rcpt/s"), \
-	    SMTP(step, load, "null", "rcpt/s"), "x rcpt/s", MARK_AT_LEAST, \
+	    SMTP(load, "node", "rcpt/s"), \
+	    SMTP(load, "null", "rcpt/s"), "x rcpt/s", MARK_AT_LEAST, \
 	    0.97, false }, \
 	{ "Postfix, " text ": rcpt/s, to lmdb", \
-	    SMTP(step, load, "node", "rcpt/s"), \
-	    SMTP(step, load, "lmdb", "rcpt/s"), NULL, MARK_AT_LEAST, 1, false }
+	    SMTP(load, "node", "rcpt/s"), \
+	    SMTP(load, "lmdb", "rcpt/s"), NULL, MARK_AT_LEAST, 1, false }
 #define MILTER(load, milter) { NULL, "milters", \
 	"load=" load "|milter=" milter, "cpu us" }
 #define ONE_RCPT "16 connections, 1 recipients"
 #define PEER(load, target, cell) { NULL, "policy servers", \
 	"load=" load "|target=" target, cell }
+#define JOIN "join with the whole set"
 #define FLEET "server=controller's fleet"
 #define PEER_MARKS(load) \
 	{ "rspamd, 2 workers, " load ": requests/s", \
@@ -99,18 +100,17 @@ const struct mark marks[] = {
 	STALL_MARKS("delta of 1,000"),
 	STALL_MARKS("snapshot"),
 	STALL_MARKS("scrub"),
-	POSTFIX_MARKS("through Postfix", "one recipient", ONE_RCPT),
-	POSTFIX_MARKS("through Postfix, ten recipients", "ten recipients",
-	    "16 connections, 10 recipients"),
+	POSTFIX_MARKS("one recipient", ONE_RCPT),
+	POSTFIX_MARKS("ten recipients", "16 connections, 10 recipients"),
 	{ "milter through Postfix, message: CPU us, to libmilter",
-	    SMTP(NULL, "16 connections, messages of 2000 bytes, 1 recipients",
+	    SMTP("16 connections, messages of 2000 bytes, 1 recipients",
 	    "milter", "cpu us of backend"),
-	    SMTP(NULL, "16 connections, messages of 2000 bytes, 1 recipients",
+	    SMTP("16 connections, messages of 2000 bytes, 1 recipients",
 	    "libmilter", "cpu us of backend"), "x cpu", MARK_AT_MOST, 0.5,
 	    false },
 	{ "milter through Postfix, recipient: CPU us, to libmilter",
-	    SMTP("through Postfix", ONE_RCPT, "milter", "cpu us of backend"),
-	    SMTP("through Postfix", ONE_RCPT, "libmilter",
+	    SMTP(ONE_RCPT, "milter", "cpu us of backend"),
+	    SMTP(ONE_RCPT, "libmilter",
 	    "cpu us of backend"), "x cpu", MARK_AT_MOST, 0.5, false },
 	{ "milter alone, message: CPU us, to libmilter",
 	    MILTER("16 connections of 10 messages, 1 recipients, 0 % hits",
@@ -132,5 +132,8 @@ const struct mark marks[] = {
 	{ "join storm: s, to bare", { NULL, "join storm", FLEET,
 	    "all verified s" }, { NULL, "join storm", "server=bare ROUTER",
 	    "all verified s" }, "x", MARK_AT_MOST, 1.15, false },
+	{ "join with the whole set: CPU s of both, to bare", { NULL,
+	    JOIN, "who=node", "cpu s" }, { NULL, JOIN, "who=bare*",
+	    "cpu s" }, "x cpu of both", MARK_AT_MOST, 1.3, false },
 };
 const size_t marks_n = sizeof(marks) / sizeof(marks[0]);

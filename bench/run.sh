@@ -97,8 +97,6 @@ all() {
 	    --plot "$out/stall.svg"
 	script "through Postfix" smtp "$dir/whole" "$scale" \
 	    --rounds "$rounds" --time "$smtp_time"
-	script "through Postfix, ten recipients" smtp "$dir/whole" \
-	    "$scale" --rounds "$rounds" --time "$smtp_time" --recipients 10
 	script "milters" milter "$dir/whole" "$scale" --rounds "$rounds" \
 	    --time "$peer_time"
 	script "beside its peers" peers "$dir/whole" "$scale" \

@@ -76,7 +76,9 @@ load() {
 	    die "the load" "$mail_log"
 }
 
-load "null=127.0.0.1:$port_null#$null_pid,node=127.0.0.1:$port_node#$node_pid$lmdb,nothing=127.0.0.1:$port_nothing" "$@"
+servers="null=127.0.0.1:$port_null#$null_pid,node=127.0.0.1:$port_node#$node_pid$lmdb,nothing=127.0.0.1:$port_nothing"
+load "$servers" "$@"
+load "$servers" --recipients 10 "$@"
 [ -z "${libmilter_pid:-}" ] ||
     libmilter=libmilter=127.0.0.1:$port_libmilter#$libmilter_pid,
 milters=${libmilter}milter=127.0.0.1:$port_milter#$node_pid,none=127.0.0.1:$port_open

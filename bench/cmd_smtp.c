@@ -14,7 +14,7 @@
 struct smtp_conf {
 	struct cmd_common common;
 	char *targets;
-	int64_t connections, recipients, bytes, rounds;
+	int64_t connections, recipients, bytes, rounds, server;
 	uint64_t ms;
 };
 
@@ -29,6 +29,9 @@ static const struct conf_option options[] = {
 	{ .name = "recipients", .type = CONF_INT, .min = 1, .max = 100,
 	    .offset = AT(recipients), .def = "1",
 	    .help = "of one transaction" },
+	{ .name = "server", .type = CONF_INT, .min = 0, .max = INT32_MAX,
+	    .offset = AT(server), .def = "0", .help = "process of the mail "
+	    "server, over all of its own: its CPU is counted, too" },
 	{ .name = "bytes", .type = CONF_INT, .min = 0, .max = 30000,
 	    .offset = AT(bytes), .def = "0",
 	    .help = "of a message; 0: the transaction ends with RSET" },
@@ -45,7 +48,7 @@ static const struct conf_program program = {
 };
 
 struct smtp_samples {
-	struct samples per_second, p50, p99, cpu, ratio, x_cpu;
+	struct samples per_second, p50, p99, cpu, all, ratio, x_cpu, x_all;
 	uint64_t recipients, refused;
 };
 
@@ -63,12 +66,13 @@ report_target(struct report *r, const struct smtp_conf *c, const char *name,
 		snprintf(what, sizeof(what), "%d connections, %d recipients",
 		    (int)c->connections, (int)c->recipients);
 	report_row(r, "smtp", json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
-	    "s:o, s:I, s:I}", "load", what, "server", name, "rcpt/s",
+	    "s:o, s:o, s:o, s:I, s:I}", "load", what, "server", name, "rcpt/s",
 	    report_number(samples_median(&s->per_second)), "x rcpt/s",
 	    report_spread(&s->ratio), "p50 us", report_number(samples_median(
 	    &s->p50)), "p99 us", report_number(samples_median(&s->p99)),
 	    "cpu us of backend", report_spread(&s->cpu), "x cpu",
-	    report_spread(&s->x_cpu), "recipients",
+	    report_spread(&s->x_cpu), "cpu us of all", report_spread(&s->all),
+	    "x cpu of all", report_spread(&s->x_all), "recipients",
 	    (json_int_t)s->recipients, "refused", (json_int_t)s->refused));
 }
 
@@ -83,6 +87,9 @@ add(struct smtp_samples *s, const struct smtp_result *res,
 	samples_add(&s->ratio, res->per_second / first->per_second);
 	samples_add(&s->x_cpu, first->cpu_us > 0 ? res->cpu_us /
 	    first->cpu_us : 0);
+	samples_add(&s->all, res->all_cpu_us);
+	samples_add(&s->x_all, first->all_cpu_us > 0 ? res->all_cpu_us /
+	    first->all_cpu_us : 0);
 	s->recipients += res->recipients;
 	s->refused += res->refused;
 }
@@ -120,7 +127,7 @@ run(struct smtp_conf *c, struct report *r, struct diag *why)
 	struct smtp_samples s[COMPARE_MAX];
 	struct smtp_load load = { .connections = (unsigned)c->connections,
 	    .recipients = (unsigned)c->recipients,
-	    .bytes = (unsigned)c->bytes,
+	    .bytes = (unsigned)c->bytes, .server = (pid_t)c->server,
 	    .seconds = (double)c->ms / 1000 };
 	struct set set;
 	int n, i, rc;

@@ -30,6 +30,10 @@
 	    SMTP(load, "node", "rcpt/s"), \
 	    SMTP(load, "null", "rcpt/s"), "x rcpt/s", MARK_AT_LEAST, \
 	    0.97, false }, \
+	{ "Postfix, " text ": CPU us of both a rcpt, to null", \
+	    SMTP(load, "node", "cpu us of all"), \
+	    SMTP(load, "null", "cpu us of all"), "x cpu of all", \
+	    MARK_AT_MOST, 1.03, false }, \
 	{ "Postfix, " text ": rcpt/s, to lmdb", \
 	    SMTP(load, "node", "rcpt/s"), \
 	    SMTP(load, "lmdb", "rcpt/s"), NULL, MARK_AT_LEAST, 1, false }

@@ -70,9 +70,11 @@ else
 	missing lmdb "the package postfix-lmdb is not there"
 fi
 
+server=$(tr -d ' ' <"$postfix_dir/queue/pid/master.pid")
+
 # load TARGETS ARGUMENT...
 load() {
-	"$bench" smtp --scale "$scale" --targets "$@" ||
+	"$bench" smtp --scale "$scale" --server "$server" --targets "$@" ||
 	    die "the load" "$mail_log"
 }
 

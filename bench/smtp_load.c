@@ -203,6 +203,12 @@ start(struct smtp_run *r, struct diag *why)
 	return 0;
 }
 
+static double
+cpu_of(pid_t pid)
+{
+	return pid > 0 ? stat_cpu(pid) : 0;
+}
+
 int
 smtp_load_run(const struct smtp_load *conf, struct smtp_result *out,
     struct diag *why)
@@ -210,7 +216,7 @@ smtp_load_run(const struct smtp_load *conf, struct smtp_result *out,
 	struct smtp_run r = { .conf = conf, .out = out, .next = conf->first,
 	    .client = xcalloc(conf->connections, sizeof(struct client)),
 	    .hist = xcalloc(1, sizeof(struct hist)) };
-	double cpu = conf->pid > 0 ? stat_cpu(conf->pid) : 0, begin;
+	double cpu = cpu_of(conf->pid), server = cpu_of(conf->server), begin;
 	unsigned i;
 	int rc;
 
@@ -230,9 +236,11 @@ smtp_load_run(const struct smtp_load *conf, struct smtp_result *out,
 		    begin);
 		out->p50_us = hist_us(r.hist, 0.5);
 		out->p99_us = hist_us(r.hist, 0.99);
-		if (conf->pid > 0)
-			out->cpu_us = (stat_cpu(conf->pid) - cpu) * 1e6 /
-			    (double)out->recipients;
+		cpu = cpu_of(conf->pid) - cpu;
+		server = cpu_of(conf->server) - server;
+		out->cpu_us = cpu * 1e6 / (double)out->recipients;
+		out->all_cpu_us = conf->server <= 0 ? 0 : (cpu + server) *
+		    1e6 / (double)out->recipients;
 	}
 	for (i = 0; i < conf->connections; i++) {
 		if (r.client[i].fd >= 0)

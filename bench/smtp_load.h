@@ -13,6 +13,7 @@
 struct smtp_load {
 	const char *target;	/* HOST:PORT */
 	pid_t pid;		/* whose CPU to count; 0: nobody's */
+	pid_t server;		/* of the mail server itself; 0: unknown */
 	unsigned connections, recipients;	/* of one transaction */
 	unsigned bytes;		/* of the message; 0: RSET in its place */
 	double seconds;
@@ -26,6 +27,7 @@ struct smtp_result {
 				 * a message, with all its recipients */
 	double per_second, p50_us, p99_us;	/* times: of a transaction */
 	double cpu_us;		/* of pid, a recipient */
+	double all_cpu_us;	/* of pid and server with its children */
 };
 
 /* Run it: blocks for its seconds.  0; ERR_UNREACH: nobody there, or it ended

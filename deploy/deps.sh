@@ -4,8 +4,8 @@
 #
 # usage: deploy/deps.sh [build | bench | containers]
 #
-# With "build", what building needs alone; with "bench", the peers that the
-# harness measures beside us too; with "containers", what building and running
+# With "build", what building needs alone; with "bench", that and the peers that
+# the harness measures beside us; with "containers", what building and running
 # the images needs.
 #
 # Postfix is wanted for its programs alone: the tests run it in folders of
@@ -30,7 +30,8 @@ case ${1:-} in
 	;;
 build) ;;
 bench)
-	packages="$packages $testing postfix-lmdb rspamd postfwd"
+	packages="$packages python3 curl postfix procps postfix-lmdb rspamd
+	    postfwd libmilter-dev"
 	;;
 containers)
 	packages="docker.io docker-compose debootstrap iptables python3"

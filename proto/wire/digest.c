@@ -3,23 +3,27 @@
  */
 #include "proto/wire/digest.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "proto/policy/record.h"
 
+#define NUMBERS (DIGEST_STATE_LEN / 2)
+
 static const char domain[] = "postern.record";
 
-/* The 2,048 bytes of one record. */
+/* The 1,024 numbers of one record. */
 static void
 element(const void *key, size_t key_len, const void *val, size_t val_len,
-    uint8_t out[DIGEST_STATE_LEN])
+    uint16_t out[NUMBERS])
 {
 	static const uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
 	uint8_t seed[crypto_stream_chacha20_KEYBYTES];
 	uint8_t len[4] = { (uint8_t)(key_len >> 24), (uint8_t)(key_len >> 16),
 	    (uint8_t)(key_len >> 8), (uint8_t)key_len };
 	crypto_generichash_state st;
+	size_t i;
 
 	crypto_generichash_init(&st, NULL, 0, sizeof(seed));
 	crypto_generichash_update(&st, (const uint8_t *)domain,
@@ -28,7 +32,10 @@ element(const void *key, size_t key_len, const void *val, size_t val_len,
 	crypto_generichash_update(&st, key, key_len);
 	crypto_generichash_update(&st, val, val_len);
 	crypto_generichash_final(&st, seed, sizeof(seed));
-	crypto_stream_chacha20(out, DIGEST_STATE_LEN, nonce, seed);
+	crypto_stream_chacha20((uint8_t *)out, DIGEST_STATE_LEN, nonce,
+	    seed);
+	for (i = 0; i < NUMBERS; i++)	/* nothing, where they are ours */
+		out[i] = le16toh(out[i]);
 }
 
 void
@@ -47,12 +54,12 @@ void
 digest_add(struct digest *d, const void *key, size_t key_len,
     const void *val, size_t val_len)
 {
-	uint8_t e[DIGEST_STATE_LEN];
+	uint16_t e[NUMBERS] __attribute__((uninitialized));
 	size_t i;
 
 	element(key, key_len, val, val_len, e);
-	for (i = 0; i < DIGEST_STATE_LEN / 2; i++)
-		d->sum[i] = (uint16_t)(d->sum[i] + little(e + 2 * i));
+	for (i = 0; i < NUMBERS; i++)
+		d->sum[i] = (uint16_t)(d->sum[i] + e[i]);
 	d->count++;
 }
 
@@ -60,13 +67,23 @@ void
 digest_sub(struct digest *d, const void *key, size_t key_len,
     const void *val, size_t val_len)
 {
-	uint8_t e[DIGEST_STATE_LEN];
+	uint16_t e[NUMBERS] __attribute__((uninitialized));
 	size_t i;
 
 	element(key, key_len, val, val_len, e);
-	for (i = 0; i < DIGEST_STATE_LEN / 2; i++)
-		d->sum[i] = (uint16_t)(d->sum[i] - little(e + 2 * i));
+	for (i = 0; i < NUMBERS; i++)
+		d->sum[i] = (uint16_t)(d->sum[i] - e[i]);
 	d->count--;
+}
+
+void
+digest_merge(struct digest *d, const struct digest *other)
+{
+	size_t i;
+
+	for (i = 0; i < NUMBERS; i++)
+		d->sum[i] = (uint16_t)(d->sum[i] + other->sum[i]);
+	d->count += other->count;
 }
 
 void

@@ -28,6 +28,8 @@ void digest_add(struct digest *d, const void *key, size_t key_len,
     const void *val, size_t val_len);
 void digest_sub(struct digest *d, const void *key, size_t key_len,
     const void *val, size_t val_len);
+/* All that is in another is in d too. */
+void digest_merge(struct digest *d, const struct digest *other);
 void digest_final(const struct digest *d, uint8_t out[DIGEST_LEN]);
 /* The state as bytes on the wire and on disk (sums little-endian). */
 void digest_save(const struct digest *d, uint8_t out[DIGEST_STATE_LEN]);

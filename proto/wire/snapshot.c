@@ -9,6 +9,7 @@
 
 #include "proto/base/err.h"
 #include "proto/policy/record.h"
+#include "proto/wire/snapshot_pool.h"
 
 #define CUT_MASK 4095u
 
@@ -17,9 +18,10 @@ struct snapshot_writer {
 	void *arg;
 	struct buf chunk;
 	uint32_t chunk_count;
-	struct digest digest;
+	struct snapshot_pool *pool;
 	struct manifest m;
 	size_t chunks_cap;
+	size_t cut;			/* chunks that went into the pool */
 	uint8_t last[RECORD_KEY_MAX];
 	size_t last_len;
 	bool any;
@@ -33,7 +35,7 @@ snapshot_writer_new(snapshot_chunk_fn fn, void *arg)
 	w->fn = fn;
 	w->arg = arg;
 	buf_init(&w->chunk, CHUNK_MAX);
-	digest_init(&w->digest);
+	w->pool = snapshot_pool_new();
 	return w;
 }
 
@@ -45,33 +47,48 @@ snapshot_writer_free(struct snapshot_writer **wp)
 	if (w == NULL)
 		return;
 	buf_fini(&w->chunk);
+	snapshot_pool_free(&w->pool);
 	free(w->m.chunks);
 	free(w);
 	*wp = NULL;
 }
 
+/* The oldest chunk that is under way, done, to whoever wants it.  1, 0: there
+ * is none; or an error. */
+static int
+hand_on(struct snapshot_writer *w)
+{
+	struct manifest_chunk c;
+	struct buf data;
+	int rc;
+
+	buf_init(&data, CHUNK_MAX);
+	if (!snapshot_pool_take(w->pool, &c, &data))
+		return 0;
+	w->m.chunks = xgrow(w->m.chunks, &w->chunks_cap, w->m.chunks_n + 1,
+	    sizeof(c));
+	w->m.chunks[w->m.chunks_n++] = c;
+	w->m.bytes += c.len;
+	rc = w->fn(w->arg, &w->m.chunks[w->m.chunks_n - 1], data.data);
+	buf_fini(&data);
+	return rc < 0 ? rc : 1;
+}
+
 static int
 flush(struct snapshot_writer *w)
 {
-	struct manifest_chunk *c;
 	int rc;
 
 	if (w->chunk.len == 0)
 		return 0;
-	if (w->m.chunks_n == MANIFEST_CHUNKS_MAX)
+	if (!snapshot_pool_has_room(w->pool) && (rc = hand_on(w)) < 0)
+		return rc;
+	if (w->cut == MANIFEST_CHUNKS_MAX)
 		return ERR_TOOBIG;
-	w->m.chunks = xgrow(w->m.chunks, &w->chunks_cap, w->m.chunks_n + 1,
-	    sizeof(*c));
-	c = &w->m.chunks[w->m.chunks_n++];
-	c->len = (uint32_t)w->chunk.len;
-	c->count = w->chunk_count;
-	crypto_generichash(c->hash, sizeof(c->hash),
-	    (const uint8_t *)w->chunk.data, w->chunk.len, NULL, 0);
-	rc = w->fn(w->arg, c, w->chunk.data);
-	w->m.bytes += w->chunk.len;
+	w->cut++;
+	snapshot_pool_put(w->pool, &w->chunk, w->chunk_count);
 	w->chunk_count = 0;
-	buf_reset(&w->chunk);
-	return rc;
+	return 0;
 }
 
 /* Does this key end a chunk? */
@@ -112,7 +129,6 @@ snapshot_add(struct snapshot_writer *w, const void *key, size_t key_len,
 	buf_put_u32(&w->chunk, (uint32_t)val_len);
 	buf_put(&w->chunk, key, key_len);
 	buf_put(&w->chunk, val, val_len);
-	digest_add(&w->digest, key, key_len, val, val_len);
 	w->chunk_count++;
 	memcpy(w->last, key, key_len);
 	w->last_len = key_len;
@@ -127,15 +143,19 @@ snapshot_add(struct snapshot_writer *w, const void *key, size_t key_len,
 int
 snapshot_finish(struct snapshot_writer *w, struct manifest *m)
 {
+	struct digest digest;
 	int rc = flush(w);
 
 	memset(m, 0, sizeof(*m));
+	while (rc >= 0 && (rc = hand_on(w)) > 0)
+		continue;
 	if (rc < 0)
 		return rc;
-	w->m.count = w->digest.count;
+	snapshot_pool_digest(w->pool, &digest);
+	w->m.count = digest.count;
 	w->m.record_format = RECORD_FORMAT;
-	digest_final(&w->digest, w->m.digest);
-	digest_save(&w->digest, w->m.state);
+	digest_final(&digest, w->m.digest);
+	digest_save(&digest, w->m.state);
 	*m = w->m;
 	memset(&w->m, 0, sizeof(w->m));
 	return 0;

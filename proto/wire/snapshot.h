@@ -16,8 +16,9 @@
 #define CHUNK_MIN (64 * 1024)
 #define CHUNK_MAX (1024 * 1024)
 
-/* Takes a finished chunk; data is borrowed for the call.  0 or an error that
- * snapshot_add() gives on. */
+/* Takes a finished chunk, in order, on the writer's thread; data is borrowed
+ * for the call.  0 or an error that snapshot_add() gives on, perhaps some
+ * records later: chunks are hashed by threads. */
 typedef int (*snapshot_chunk_fn)(void *arg, const struct manifest_chunk *c,
     const void *data);
 

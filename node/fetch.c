@@ -235,9 +235,11 @@ fetch_chunk(struct fetch *f, struct bytes payload, struct diag *why)
 	if (f->state[i] == CHUNK_HERE)
 		return ERR_EXISTS;
 	rc = chunk_check(&f->manifest.chunks[i], payload.p, payload.n);
-	if (rc < 0)
+	if (rc < 0) {
+		f->state[i] = CHUNK_MISSING;
 		return diag_set(why, rc, "chunk %u is not what the manifest "
 		    "says", (unsigned)i);
+	}
 	chunk_path(f, i, path);
 	if ((rc = save(path, payload.p, payload.n, why)) < 0)
 		return rc;

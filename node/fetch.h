@@ -42,7 +42,8 @@ void fetch_ask_again(struct fetch *f);
 
 /*
  * Take the payload of a FRAME_CHUNK.  0; ERR_EXISTS: it is here already;
- * ERR_CORRUPT: not what the manifest says; ERR_FULL, ERR_IO.
+ * ERR_CORRUPT: not what the manifest says, and its row is to be asked for
+ * again; ERR_FULL, ERR_IO.
  */
 int fetch_chunk(struct fetch *f, struct bytes payload, struct diag *why);
 bool fetch_is_complete(const struct fetch *f);

@@ -151,6 +151,7 @@ sync_begin_fetch(struct sync *s)
 		return;
 	}
 	s->in_flight = 0;
+	s->odd_chunk = false;
 	log_debug("sync.fetch", F_U("version", h->version));
 	ask_manifest(s);
 }
@@ -211,7 +212,11 @@ sync_on_chunk(struct sync *s, struct bytes payload)
 	if (s->fetch == NULL || s->building || !fetch_has_manifest(s->fetch))
 		return;
 	rc = fetch_chunk(s->fetch, payload, &why);
-	if (rc < 0 && rc != ERR_EXISTS) {
+	if (rc == ERR_CORRUPT && !s->odd_chunk)
+		/* It may answer a process that had the connection before,
+		 * by another manifest.  Once; its row is asked for again. */
+		s->odd_chunk = true;
+	else if (rc < 0 && rc != ERR_EXISTS) {
 		give_up(s, rc, why.text);
 		return;
 	}

@@ -72,6 +72,7 @@ struct sync {
 	struct ruleset *build_result;
 	struct diag build_why;
 	bool strayed;			/* another manifest came since asked */
+	bool odd_chunk;			/* a chunk came that is not ours */
 	uint32_t in_flight;		/* chunks asked for and not here */
 	uint64_t progress_ms;
 	uint64_t backoff_ms, not_before_ms;

@@ -21,6 +21,8 @@ struct fleet {
 	bool no_last_delta;		/* says so of the last one alone */
 	bool loses_request;		/* the next one for deltas */
 	bool no_manifests;		/* does not answer for now */
+	unsigned odd_chunks;		/* so many are of another manifest */
+	unsigned chunks_sent;
 	bool no_beats;			/* no head after acknowledgements */
 	unsigned delta_reqs, manifest_reqs;
 	struct sock_ctx *ctx;
@@ -159,6 +161,8 @@ send_chunks(struct fleet *f, struct bytes in)
 		frame_begin(&b, FRAME_CHUNK);
 		buf_put_u32(&b, i);
 		buf_put(&b, f->x->chunk[i].data, f->x->chunk[i].len);
+		if (f->chunks_sent++ < f->odd_chunks)
+			b.data[b.len - 1] ^= 1;
 		send_buf(f, f->control, &b);
 		buf_fini(&b);
 	}

@@ -144,6 +144,18 @@ manifest_with_a_bit_changed_is_refused_and_ours_taken_after(void **state)
 	assert_int_equal(fleet.manifest_reqs, 1);
 }
 
+/* One that a process before this asked for, by another manifest. */
+static void
+chunk_asked_for_by_the_process_before_is_dropped(void **state)
+{
+	(void)state;
+	fleet.odd_chunks = 1;
+	play(&fleet, enforces_7);
+	assert_int_equal(fleet.chunks_sent, 2);
+	assert_int_equal(fleet.metrics.nacks, 0);
+	fixture_agrees(fleet.x, fleet.got, NULL);
+}
+
 static void
 pushed_delta_is_taken_without_a_question(void **state)
 {
@@ -460,6 +472,7 @@ main(void)
 		T(older_version_is_refused_as_rollback),
 		T(version_of_a_stranger_is_refused_and_ours_taken_after),
 		T(chunk_changed_on_the_way_is_refused_and_tried_again),
+		T(chunk_asked_for_by_the_process_before_is_dropped),
 		T(manifest_asked_for_before_the_head_moved_is_dropped),
 		cmocka_unit_test_setup_teardown(
 		    other_manifest_for_ever_is_told_and_ours_taken_after,

@@ -219,7 +219,7 @@ on_timer(uv_timer_t *t)
 	uint64_t now = f->watch.now_ms = clock_mono_ms();
 
 	while (f->wait_first != NULL &&
-	    now - f->wait_first->waits_since_ms >= FRONT_WAIT_MS) {
+	    now - f->wait_first->waits_since_ms >= f->conf.wait_ms) {
 		struct conn *c = f->wait_first;
 
 		stop_waiting(c);
@@ -228,7 +228,7 @@ on_timer(uv_timer_t *t)
 		work(c);
 	}
 	if (f->wait_first != NULL)
-		uv_timer_start(t, on_timer, FRONT_WAIT_MS - (now -
+		uv_timer_start(t, on_timer, f->conf.wait_ms - (now -
 		    f->wait_first->waits_since_ms) + 1, 0);
 	on_done(f);
 }
@@ -246,7 +246,7 @@ start_waiting(struct conn *c, uint64_t ticket)
 	    &f->wait_first) = c;
 	f->wait_last = c;
 	if (!uv_is_active((uv_handle_t *)&f->timer))
-		uv_timer_start(&f->timer, on_timer, FRONT_WAIT_MS, 0);
+		uv_timer_start(&f->timer, on_timer, f->conf.wait_ms, 0);
 }
 
 void
@@ -520,6 +520,8 @@ front_open(struct front **out, uv_loop_t *loop,
 
 	f->conf = *conf;
 	f->ready_end = &f->ready;
+	if (f->conf.wait_ms == 0)
+		f->conf.wait_ms = FRONT_WAIT_MS;
 	*out = f;
 	uv_timer_init(loop, &f->timer);
 	f->timer.data = f;

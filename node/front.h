@@ -57,6 +57,7 @@ struct front_conf {
 	const char *tcp, *unix_path;	/* see listen_open() */
 	unsigned max_connections;
 	uint64_t deadline_ms;
+	uint64_t wait_ms;		/* 0: FRONT_WAIT_MS */
 	const struct front_protocol *protocol;
 	void *arg;			/* of open */
 	struct metrics *metrics;

@@ -6,7 +6,9 @@
 # test ends well, badly or by a signal.  A script says "ok NAME" or "not ok
 # NAME: why" for each thing it holds; tests/lib/run.py counts those lines.
 #
-# Waits are on conditions, with a limit; until_true is the one loop.
+# Waits are on conditions, with a limit; until_true is the one loop.  A machine
+# that is slow or busy is no fault: limits end what hangs, and `within` holds
+# a time against nobody while programs wait for a processor or a disk.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 BUILD=$(realpath "${BUILD:-build}")
@@ -14,6 +16,8 @@ PATH=$PATH:/usr/sbin:/sbin
 postern=$BUILD/postern
 lib=$PWD/tests/lib
 tick_s=0.05
+summed_s=2.1		# the kernel sums up what waited every 2 s
+patience=6		# times what a wait takes at most when all is quiet
 
 dir=$(mktemp -d)
 chmod 711 "$dir"
@@ -115,9 +119,10 @@ die() {
 
 # --- waiting, values, ports ---------------------------------------------------
 
-# until_true SECONDS COMMAND...: try until it succeeds or the time is over
+# until_true SECONDS COMMAND...: try until it succeeds or the time, `patience`
+# times over, is gone
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * patience))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -le "$end" ] || return 1
@@ -127,6 +132,41 @@ until_true() {
 
 now_ms() {
 	echo $((${EPOCHREALTIME/./} / 1000))
+}
+
+# stalled_ms: how long something here waited for a processor or a disk, since
+# the machine started; nothing where the kernel does not tell
+stalled_ms() {
+	cat /proc/pressure/cpu /proc/pressure/io 2>/dev/null |
+	    sed -n 's/^some .*total=//p' |
+	    awk '{ us += $1 } END { if (NR > 0) printf "%d\n", us / 1000 }'
+}
+
+begin_time() {
+	time_began=$(now_ms)
+	time_stalled=$(stalled_ms)
+}
+
+# within NAME MS: so much time since begin_time at most; held only where the
+# kernel tells that less than a fifth of it was lost to a busy machine
+within() {
+	local ms=$(($(now_ms) - time_began)) stalled
+	if [ "$ms" -lt "$2" ]; then
+		ok "$1"
+		return
+	fi
+	sleep "$summed_s"
+	stalled=$(stalled_ms)
+	if [ -z "$stalled" ]; then
+		echo "# $1: $ms ms; whether the machine was busy is not told"
+		ok "$1"
+	elif [ $(((stalled - time_stalled) * 5)) -ge "$ms" ]; then
+		echo "# $1: $ms ms, but programs had to wait for" \
+		    "$((stalled - time_stalled)) ms"
+		ok "$1"
+	else
+		not_ok "$1" "$ms ms on a quiet machine, expected $2"
+	fi
 }
 
 # json EXPRESSION [FILE]: a Python expression over the JSON, called j

@@ -16,16 +16,10 @@ none_of() {
 	[ -z "$(programs_of "$1")" ]
 }
 
-# a machine that is busy with something else gets three tries
-for _ in 1 2 3; do
-	begin=$(now_ms)
-	start_dev --nodes 2 --policy "$acme"
-	took=$(($(now_ms) - begin))
-	echo "# ready in $took ms"
-	[ "$took" -ge 3000 ] || break
-	stop "$dev_pid"
-done
-holds dev_of_two_nodes_is_ready_in_3_s [ "$took" -lt 3000 ]
+begin_time
+start_dev --nodes 2 --policy "$acme"
+echo "# ready in $(($(now_ms) - time_began)) ms"
+within dev_of_two_nodes_is_ready_in_3_s 3000
 holds ready_line_is_one_line [ "$(wc -l <"$dir/ready.json")" = 1 ]
 holds ready_line_is_by_the_contract python3 - "$dir/ready.json" <<'PY'
 import json
@@ -91,7 +85,7 @@ holds killed_dev_leaves_no_process until_true 10 none_of "$dev_dir"
 rm -rf "$dev_dir"
 
 printf 'policies: [{id: x}]\n' >"$dir/bad.yaml"
-expect bad_policy_is_7 7 timeout 20 "$postern" dev --dir "$dir/none" \
+expect bad_policy_is_7 7 timeout 120 "$postern" dev --dir "$dir/none" \
     --policy "$dir/bad.yaml"
 says bad_policy_has_its_place err 'bad.yaml:1:'
 holds bad_policy_leaves_no_process none_of "$dir/none"

@@ -13,7 +13,7 @@ before=$(version)
 refused() {
 	local name=$1
 	cat >"$dir/$name.yaml"
-	expect "${name}_is_7" 7 timeout 60 "$postern" apply --set bad \
+	expect "${name}_is_7" 7 timeout 120 "$postern" apply --set bad \
 	    -f "$dir/$name.yaml"
 	says "${name}_has_its_place" err "$name.yaml:$2"
 	says "${name}_has_its_reason" err "$3"
@@ -75,7 +75,7 @@ refused not_utf8 1:15: UTF-8 <<<$'groups: {a: ["\xff.example"]}'
 python3 -c 'print("[" * 100000)' | refused deep 1: deep
 (echo 'groups:'; echo '  a:'; yes '    - "aaaaaaaaaaaaaaaaaaaaa.example"' |
     head -c 50000000) >"$dir/50mb.yaml"
-expect fifty_mb_is_7 7 timeout 60 "$postern" apply -f "$dir/50mb.yaml"
+expect fifty_mb_is_7 7 timeout 120 "$postern" apply -f "$dir/50mb.yaml"
 says fifty_mb_has_its_reason err 50mb.yaml
 same fifty_mb_writes_nothing "$(version)" "$before"
 expect missing_file_is_3 3 "$postern" apply -f "$dir/none.yaml"

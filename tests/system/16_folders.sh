@@ -8,15 +8,15 @@ holds policy_is_applied "$postern" apply -f deploy/examples/acme.yaml
 start_node mx1 || die "no node" "$dir/mx1.log"
 until_true 10 refuses "$node"
 
-expect second_controller_is_1 1 timeout 20 "$BUILD/postern-controller" \
+expect second_controller_is_1 1 timeout 120 "$BUILD/postern-controller" \
     --dir "$dir/controller" --api 127.0.0.1:0 --control 'tcp://127.0.0.1:*' \
     --events 'tcp://127.0.0.1:*' --enroll 'tcp://127.0.0.1:*'
 says second_controller_names_the_first err "in use by process $controller_pid"
 says second_controller_says_what_to_do err 'stop it or give this one another'
-expect second_node_is_1 1 timeout 20 "$BUILD/postern-node" --dir "$dir/mx1" \
+expect second_node_is_1 1 timeout 120 "$BUILD/postern-node" --dir "$dir/mx1" \
     --policy-tcp 127.0.0.1:0
 says second_node_names_the_first err "in use by process $mx_pid"
-expect taken_port_is_1 1 timeout 20 "$BUILD/postern-controller" \
+expect taken_port_is_1 1 timeout 120 "$BUILD/postern-controller" \
     --dir "$dir/other" --api "${POSTERN_ADDR#http://}" \
     --control 'tcp://127.0.0.1:*' --events 'tcp://127.0.0.1:*' \
     --enroll 'tcp://127.0.0.1:*'
@@ -27,7 +27,7 @@ holds first_node_is_unaffected refuses "$node"
 
 # a join token serves once
 cp "$dir/mx1.token" "$dir/again.token"
-expect token_used_twice_is_1 1 timeout 20 "$BUILD/postern-node" \
+expect token_used_twice_is_1 1 timeout 120 "$BUILD/postern-node" \
     --dir "$dir/mx9" --name mx9 --join-file "$dir/again.token" \
     --policy-tcp 127.0.0.1:0
 says token_used_twice_says_so err 'refused the join token'
@@ -35,16 +35,16 @@ says token_used_twice_says_what_to_do err 'join-token'
 same it_did_not_join "$("$postern" node ls -o json | json 'len(j["nodes"])')" 1
 echo junk >"$dir/junk.token"
 chmod 600 "$dir/junk.token"
-expect junk_token_is_1 1 timeout 20 "$BUILD/postern-node" --dir "$dir/mx8" \
+expect junk_token_is_1 1 timeout 120 "$BUILD/postern-node" --dir "$dir/mx8" \
     --join-file "$dir/junk.token" --policy-tcp 127.0.0.1:0
-expect no_token_is_1 1 timeout 20 "$BUILD/postern-node" --dir "$dir/mx7" \
+expect no_token_is_1 1 timeout 120 "$BUILD/postern-node" --dir "$dir/mx7" \
     --policy-tcp 127.0.0.1:0
 says no_token_says_where_from err 'postern node join-token'
 
 # --- as a user who may not write there (root may write anywhere)
 
 nobody() {
-	setpriv --reuid=nobody --regid=nogroup --clear-groups timeout 20 "$@"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups timeout 120 "$@"
 }
 mkdir "$dir/roots" "$dir/bin"
 chmod 755 "$dir/roots"

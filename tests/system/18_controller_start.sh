@@ -24,7 +24,7 @@ up() {
 refused() {
 	local name=$1 why=$2
 	shift 2
-	timeout 10 "$controller" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	timeout 120 "$controller" "$@" >"$dir/out" 2>"$dir/err" </dev/null
 	same "${name}_does_not_start" "$?" 1
 	says "${name}_says_why" err "$why"
 }

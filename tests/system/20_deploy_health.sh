@@ -42,12 +42,12 @@ expect node_is_ready_by_url 0 check_n \
 
 # ends NAME PID LOG EVENT: 0, within 5 s, and it says so
 ends() {
-	local began status
-	began=$(now_ms)
+	local status
+	begin_time
 	stop "$2"
 	status=$?
 	same "$1_ends_with_0_on_sigterm" "$status" 0
-	holds "$1_ends_within_5_s" [ $(($(now_ms) - began)) -lt 5000 ]
+	within "$1_ends_within_5_s" 5000
 	says "$1_says_that_it_stops" "$3" "$4"
 }
 ends controller "$controller" "$dir/controller.log" controller.stops

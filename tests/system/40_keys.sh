@@ -81,20 +81,26 @@ expect certificate_is_taken_once 3 "$postern" key rotate \
 holds nodes_take_the_certificate until_true 10 all_hold 2
 
 # one that ends: nodes go on by what they have, and say so
-"$postern" key rotate --request "$dir/request" || die "no request"
-python3 - "$dir/request" <<'PY'
-import json
-import sys
-import time
-j = json.load(open(sys.argv[1]))
-j["not_after_us"] = int((time.time() + 1.5) * 1000000)
-json.dump(j, open(sys.argv[1], "w"))
-PY
-"$postern" key sign "$dir/request" --root "$dir/root.key" \
-    >"$dir/certificate" || die "no certificate"
-expect certificate_that_ends_soon_is_taken 0 "$postern" key rotate \
-    --certificate "$dir/certificate"
-holds nodes_take_the_certificate_that_ends_soon until_true 5 all_hold 2
+# ends_soon MS: the controller and both nodes take one before its end
+ends_soon() {
+	local ends
+	"$postern" key rotate --request "$dir/request" || die "no request"
+	ends=$(($(now_ms) + $1))
+	sed -i "s/\"not_after_us\": [0-9]*/\"not_after_us\": ${ends}000/" \
+	    "$dir/request"
+	"$postern" key sign "$dir/request" --root "$dir/root.key" \
+	    >"$dir/certificate" || die "no certificate"
+	"$postern" key rotate --certificate "$dir/certificate" || return 1
+	while [ "$(now_ms)" -lt "$ends" ]; do
+		! all_hold 2 || return 0
+	done
+	return 1
+}
+# on a busy machine it may be over before
+for ms in 1500 5000 20000 60000 never; do
+	[ "$ms" = never ] || ! ends_soon "$ms" >"$dir/held" 2>&1 || break
+done
+holds nodes_take_the_certificate_that_ends_soon [ "$ms" != never ]
 expired() {
 	[ "$(value "sum(n.get('nack') == 'expired' and n['version'] > 0
 	    for n in j['nodes'])")" = 2 ]
@@ -142,15 +148,15 @@ start_controller || die "no controller" "$dir/controller.log"
 holds right_key_is_believed_again until_true 20 all_hold 2
 
 # a node is revoked while it is connected
-began=$(now_ms)
+begin_time
 expect node_is_revoked 0 "$postern" node rm mx1 --yes
 change after-revocation.example
 holds other_node_goes_on until_true 10 all_hold 1
 new=$("$postern" status -o json | json 'j["version"]')
 holds revoked_node_heard_of_nothing [ "$(head_of 1)" -lt "$new" ]
 same revoked_node_is_not_listed "$(value 'len(j["nodes"])')" 1
-echo "revoked within $(($(now_ms) - began)) ms"
-holds revocation_takes_less_than_10_s [ $(($(now_ms) - began)) -lt 10000 ]
+echo "revoked within $(($(now_ms) - time_began)) ms"
+within revocation_takes_less_than_10_s 10000
 stop "${mx[1]}"
 start_node mx1 || die "mx1 does not start" "$dir/mx1.log"
 change last.example

@@ -71,7 +71,7 @@ same first_change_since_is_gone "$(asks late-first.example)" DUN
 same first_change_after_is_there "$(asks after-first.example)" 550
 same first_is_held_no_more "$(status '("held" in j or
     j["key"]["behind_nodes"])')" false
-expect first_token_of_before_is_refused 1 timeout 20 "$BUILD/postern-node" \
+expect first_token_of_before_is_refused 1 timeout 120 "$BUILD/postern-node" \
     --dir "$dir/mx7" --name mx7 --join-file "$dir/used.token" \
     --policy-tcp 127.0.0.1:0
 

@@ -63,7 +63,7 @@ answer_that_waits_holds_back_what_was_asked_behind_it(void **state)
 static void
 answer_whose_ticket_never_comes_goes_out_all_the_same(void **state)
 {
-	struct room *r = open_room(10, 0);
+	struct room *r = open_room_waiting(10, 0, 0);
 	uint64_t begin = clock_mono_ms();
 	int fd = dial(r);
 

@@ -14,7 +14,10 @@ note(struct fixture *f, bool adopts, uint64_t above)
 	const struct audit_entry e = { .action = "x", .adopts = adopts,
 	    .above = above };
 
+	/* the fleet writes what a HELLO says */
+	pthread_mutex_lock(&f->lock);
 	assert_int_equal(store_audit(f->s, &e, NULL), 0);
+	pthread_mutex_unlock(&f->lock);
 }
 
 static void

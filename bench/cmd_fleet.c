@@ -69,7 +69,7 @@ struct side {
 	struct samples join, join_cpu;			/* s; ms a node */
 	struct samples rp99, rreal, rjoin, rcpu, rjcpu;	/* to the bare one */
 	struct samples empty_mb, full_mb, few_mb, kb;	/* kb: a node */
-	double bytes;
+	double bytes, missed;
 };
 struct back {
 	struct samples s, p50, p99, burst, handshakes, all, cpu;
@@ -125,6 +125,7 @@ push_side(struct bench *b, int which, struct diag *why)
 	samples_add(&s->cpu, o.cpu_us);
 	samples_add(&s->idle, o.idle_us);
 	s->bytes = o.bytes;
+	s->missed += o.missed;
 	add_ratio(&s->rp99, &s->p99, &bare->p99);
 	add_ratio(&s->rcpu, &s->cpu, &bare->cpu);
 	add_ratio(&s->rreal, &s->real_p99, &bare->p99);
@@ -187,10 +188,11 @@ report_push(struct report *r, const struct bench *b)
 		const struct side *s = &b->side[i];
 
 		report_row(r, "push of one record to verified", json_pack(
-		    "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		    "{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		    "server", side_names[i], "nodes",
 		    (json_int_t)b->conf->nodes, "bytes a node",
-		    (json_int_t)s->bytes, "p50 ms", report_spread(&s->p50),
+		    (json_int_t)s->bytes, "missed", (json_int_t)s->missed,
+		    "p50 ms", report_spread(&s->p50),
 		    "p99 ms", report_spread(&s->p99), "max ms",
 		    report_spread(&s->max), "x p99", report_spread(&s->rp99),
 		    "cpu us a node", report_spread(&s->cpu), "x cpu",

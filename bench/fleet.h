@@ -36,6 +36,7 @@ struct fleet_shared {
 	struct head have;		/* version 0: fetch the whole */
 	atomic_bool go, stop;
 	atomic_uint failed;		/* a signature or a hash was wrong */
+	atomic_uint missed;	/* deltas that nobody would send again */
 	/* what the real node told the bare ROUTER that it enforces, when */
 	_Atomic uint64_t real_version, real_us;
 	uint8_t real_key[SOCK_KEY_LEN];

@@ -20,6 +20,7 @@
 #include "proto/wire/snapshot.h"
 
 #define HWM 64
+#define MISSING_MS 3000
 
 struct one {
 	struct sock *sock, *events;	/* events: or NULL, and never used */
@@ -29,6 +30,7 @@ struct one {
 	struct manifest manifest;	/* chunks NULL: none yet */
 	uint8_t manifest_id[HASH_LEN];
 	uint32_t asked, got;
+	uint64_t missing_ms;		/* a delta, since then; 0: none */
 	bool asked_manifest;
 };
 
@@ -90,17 +92,38 @@ on_delta(struct many *m, struct one *c, struct bytes frame)
 		memcpy(c->have.digest, d.to_digest, DIGEST_LEN);
 		c->shared->at_ns = stat_now_ns();
 		c->shared->version = d.to_version;
+		c->missing_ms = 0;
 		say_ack(m, c);
 	}
 	delta_fini(&d);
 }
 
+/* Nobody sends the delta again: neither the bare ROUTER, nor a fleet whose
+ * store is not the set's. */
+static void
+go_to_head(struct many *m, struct one *c, const struct head *h)
+{
+	c->have = *h;
+	c->missing_ms = 0;
+	m->s->missed++;
+	c->shared->at_ns = stat_now_ns();
+	c->shared->version = h->version;
+	say_ack(m, c);
+}
+
 /* A delta was missed. */
 static void
-ask_deltas(struct many *m, struct one *c)
+ask_deltas(struct many *m, struct one *c, const struct head *h)
 {
 	struct delta_req q = { .version = c->have.version };
+	uint64_t now = clock_mono_ms();
 
+	if (c->missing_ms == 0)
+		c->missing_ms = now;
+	else if (now - c->missing_ms > MISSING_MS) {
+		go_to_head(m, c, h);
+		return;
+	}
 	memcpy(q.digest, c->have.digest, DIGEST_LEN);
 	buf_reset(&m->out);
 	frame_begin(&m->out, FRAME_DELTA_REQ);
@@ -124,7 +147,7 @@ on_head(struct many *m, struct one *c, struct bytes frame)
 		if (c->shared->joined_ns == 0)
 			c->shared->joined_ns = stat_now_ns();
 		if (h.version > c->have.version)
-			ask_deltas(m, c);
+			ask_deltas(m, c, &h);
 		return;
 	}
 	if (c->asked_manifest)

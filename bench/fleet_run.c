@@ -193,6 +193,7 @@ push_all(struct host *h, struct diag *why)
 	o->real_p99_ms = hist_us(&p->real, 0.99) / 1000;
 	o->real_max_ms = (double)p->real.max_ns / 1e6;
 	o->cpu_us = cpu * 1e6 / h->plan->pushes / h->s->n;
+	o->missed = h->s->missed;
 	o->bytes = (double)fleet_server_push_bytes(h->server);
 	free(p);
 	return rc;

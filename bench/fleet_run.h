@@ -26,6 +26,7 @@ struct fleet_outcome {
 	double cpu_us;			/* the server's, a node and push */
 	double idle_us;			/* .. and second with nothing to do */
 	double bytes;			/* of a push, a node */
+	double missed;			/* deltas that had to be left out */
 	double join_s;			/* until the last one */
 	double join_cpu_ms;		/* a node */
 	double empty_mb, full_mb;	/* memory without and with them */

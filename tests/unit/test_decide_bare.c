@@ -97,6 +97,13 @@ forbid_system_calls(void)
 		_exit(2);
 }
 
+/* Not _exit(): before what never returns AddressSanitizer calls the system. */
+static void
+leave(int status)
+{
+	syscall(SYS_exit_group, status);
+}
+
 /* --- a node without its sockets ------------------------------------------- */
 
 struct room {
@@ -282,11 +289,11 @@ ask_confined(struct room *o, bool disobey)
 		forbid_system_calls();
 		for (i = 0; i < SENDERS; i++) {
 			if (o->bare[i] && !passes(o, miss(o, i)))
-				_exit(1);
+				leave(1);
 		}
 		if (disobey)
 			getppid();
-		_exit(0);
+		leave(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;

@@ -76,6 +76,7 @@ start" "$dir/controller.log"
 	    "$dir/answers.txt"
 	holds "${name}_revisions_are_there" "$postern" revision show \
 	    "$((version - 1))"
+	holds "${name}_audit_log_is_whole" "$postern" audit verify
 	holds "${name}_it_goes_on" "$postern" group add "Blocked Senders" \
 	    today.example --wait=20s
 	same "${name}_today_is_enforced" "$(echo 198.51.100.7 x@today.example \
@@ -95,6 +96,7 @@ start" "$dir/controller.log"
 	    '[ "$("$postern" status -o json | json "j.get(\"highest\", 0)")" \
 	    -gt '"$version"' ]'
 	holds "${name}_restored_one_goes_on" "$postern" adopt --yes --wait=20s
+	holds "${name}_audit_log_goes_on" "$postern" audit verify
 	stop "$controller_pid"
 	stop "$mx_pid"
 }

@@ -146,8 +146,8 @@ on_again(uv_idle_t *i)
 static void
 write_events(struct node *n)
 {
-	uv_idle_stop(&n->again);
-	spool_write(n->spool);
+	if (spool_write(n->spool))
+		uv_idle_stop(&n->again);
 }
 
 static void

@@ -4,12 +4,15 @@
  * spool_recover.c finds what stands at the start, spool_read.c reads, and
  * spool_lost.c keeps the count of what was lost.
  *
- * The mutex guards everything in struct spool but what is said to be the
- * writer's.  A write that fails is undone by cutting the segment back; after
- * a failed fdatasync the segment is left alone for ever (the kernel may have
- * dropped the pages and would call a second try a success) and the same
- * records go to a new one.  What the dead segment then still holds after a
- * restart is sent twice, and its receiver stores each sequence once.
+ * The mutex guards everything in struct spool but what is said to be one
+ * thread's.  The loop never waits for it: who holds it may be kept from the
+ * processor for milliseconds.
+ *
+ * A write that fails is undone by cutting the segment back; after a failed
+ * fdatasync the segment is left alone for ever (the kernel may have dropped
+ * the pages and would call a second try a success) and the same records go to
+ * a new one.  What the dead segment then still holds after a restart is sent
+ * twice, and its receiver stores each sequence once.
  *
  * A file that grows costs a commit of the file system's journal with each
  * sync, more than all else here.  So a write that does not fit into the file
@@ -22,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -320,12 +324,12 @@ commit(struct spool *s, struct buf *batch, uint64_t ticket)
 		s->events += n;
 		s->next_seq += n;
 	}
-	s->done = ticket;
 	pthread_mutex_unlock(&s->lock);
+	warn_of_fill(s);
+	s->done = ticket;
 	if (s->on_commit != NULL)
 		s->on_commit(s->arg);
 	reuse(frames);
-	warn_of_fill(s);
 }
 
 static void
@@ -360,7 +364,8 @@ writer(void *arg)
 		if (s->waiting.len == 0)
 			break;
 		swap(&batch, &s->waiting);
-		ticket = s->tickets;
+		s->waiting_len = 0;
+		ticket = s->waiting_ticket;
 		pthread_mutex_unlock(&s->lock);
 		commit(s, &batch, ticket);
 		reuse(&batch);
@@ -407,6 +412,7 @@ spool_open(struct spool **out, const struct spool_conf *conf,
 	s->active = s->page.fd = s->reader.fd = -1;
 	s->next_seq = 1;
 	buf_init(&s->waiting, SPOOL_WAITING_MAX);
+	buf_init(&s->added, SPOOL_WAITING_MAX);
 	buf_init(&s->frames, 0);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
@@ -432,6 +438,21 @@ out:
 	return rc;
 }
 
+/* Hand over what was added; locked. */
+static void
+hand_over(struct spool *s)
+{
+	if (s->waiting.len == 0)
+		swap(&s->waiting, &s->added);
+	else
+		buf_put(&s->waiting, s->added.data, s->added.len);
+	buf_reset(&s->added);
+	s->waiting_len = s->waiting.len;
+	s->waiting_ticket = s->tickets;
+	s->lost += s->not_added;
+	s->not_added = 0;
+}
+
 void
 spool_close(struct spool **sp)
 {
@@ -441,6 +462,7 @@ spool_close(struct spool **sp)
 		return;
 	if (s->running) {
 		pthread_mutex_lock(&s->lock);
+		hand_over(s);
 		s->stop = true;
 		pthread_cond_signal(&s->wake);
 		pthread_mutex_unlock(&s->lock);
@@ -452,6 +474,7 @@ spool_close(struct spool **sp)
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	buf_fini(&s->waiting);
+	buf_fini(&s->added);
 	buf_fini(&s->frames);
 	free(s->seg);
 	free(s);
@@ -461,26 +484,26 @@ spool_close(struct spool **sp)
 uint64_t
 spool_add(struct spool *s, const void *data, size_t len)
 {
-	uint64_t ticket = 0;
-
-	pthread_mutex_lock(&s->lock);
 	if (len > SPOOL_RECORD_MAX ||
-	    s->waiting.len + 4 + len > SPOOL_WAITING_MAX)
-		s->lost++;
-	else {
-		buf_put_u32(&s->waiting, (uint32_t)len);
-		buf_put(&s->waiting, data, len);
-		ticket = ++s->tickets;
+	    s->added.len + s->waiting_len + 4 + len > SPOOL_WAITING_MAX) {
+		s->not_added++;
+		return 0;
 	}
-	pthread_mutex_unlock(&s->lock);
-	return ticket;
+	buf_put_u32(&s->added, (uint32_t)len);
+	buf_put(&s->added, data, len);
+	return ++s->tickets;
 }
 
-void
+bool
 spool_write(struct spool *s)
 {
+	if (pthread_mutex_trylock(&s->lock) != 0)
+		return false;
+	hand_over(s);
+	pthread_mutex_unlock(&s->lock);
 	/* without the lock, which the writer wakes to take */
 	pthread_cond_signal(&s->wake);
+	return true;
 }
 
 uint64_t
@@ -488,7 +511,8 @@ spool_put(struct spool *s, const void *data, size_t len)
 {
 	uint64_t ticket = spool_add(s, data, len);
 
-	spool_write(s);
+	while (!spool_write(s))
+		sched_yield();
 	return ticket;
 }
 
@@ -507,7 +531,7 @@ counter(struct spool *s, const uint64_t *which)
 uint64_t
 spool_done(struct spool *s)
 {
-	return counter(s, &s->done);
+	return s->done;
 }
 
 uint64_t

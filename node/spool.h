@@ -15,6 +15,7 @@
 #ifndef NODE_SPOOL_H
 #define NODE_SPOOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/base/buf.h"
@@ -50,13 +51,13 @@ void spool_close(struct spool **s);
 /*
  * Hand over one event (copied).  Returns its ticket, from 1 and rising; 0
  * when there was no room and it is lost.  Does not block on the disk.
- * spool_add() leaves it to wait for others: it is written when the writer
- * ends what it writes now, or with spool_write() at the latest, which also
- * saves the count of what was lost.
+ * spool_add() leaves it to wait for others until spool_write(), which gives
+ * them to the writer in one group, or is false when it could not without
+ * waiting: call it again soon.
  */
 uint64_t spool_put(struct spool *s, const void *data, size_t len);
 uint64_t spool_add(struct spool *s, const void *data, size_t len);
-void spool_write(struct spool *s);
+bool spool_write(struct spool *s);
 
 /* The highest ticket whose fate is decided: durable, or lost. */
 uint64_t spool_done(struct spool *s);

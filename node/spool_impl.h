@@ -43,7 +43,9 @@ struct spool {
 	pthread_t thread;
 	bool running, stop;
 	struct buf waiting;		/* u32 length, payload; ... */
-	uint64_t tickets, done;
+	_Atomic size_t waiting_len;
+	uint64_t waiting_ticket;	/* of the last in it */
+	_Atomic uint64_t done;
 	uint64_t next_seq, lost, bytes, events;
 	struct segment *seg;
 	size_t seg_n, seg_cap;
@@ -51,6 +53,10 @@ struct spool {
 	uint64_t acked;			/* highest sequence acknowledged */
 
 	uint64_t lost_saved;		/* what the page was last told */
+
+	/* the loop's: not handed over yet */
+	struct buf added;
+	uint64_t tickets, not_added;
 
 	/* the writer's */
 	int active;			/* descriptor of the last segment */

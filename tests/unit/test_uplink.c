@@ -110,7 +110,8 @@ full_batch_is_followed_at_once(void **state)
 	(void)state;
 	for (i = 0; i < BATCH + 1; i++)
 		ticket = spool_add(line.p->spool, "event-x", 7);
-	spool_write(line.p->spool);
+	while (!spool_write(line.p->spool))
+		;
 	wait_done(line.p->spool, ticket);
 	uplink_step(line.uplink, line.sock, 1000);
 	acknowledge(BATCH);

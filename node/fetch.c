@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/chunk_reader.h"
 #include "node/ruleset_build.h"
 #include "node/sets.h"
 #include "proto/base/err.h"
@@ -255,24 +256,12 @@ fetch_is_complete(const struct fetch *f)
 }
 
 static int
-put_chunk(struct fetch *f, struct ruleset_build *b, size_t i,
-    struct buf *data, struct diag *why)
+put_chunk(struct ruleset_build *b, struct bytes chunk, size_t i,
+    struct diag *why)
 {
-	struct bytes chunk, key, val;
-	char path[PATH_LEN];
-	int rc;
+	struct bytes key, val;
+	int rc = 0;
 
-	chunk_path(f, i, path);
-	buf_reset(data);
-	rc = file_read(path, CHUNK_MAX, data, why);
-	if (rc == 0 && chunk_check(&f->manifest.chunks[i], data->data,
-	    data->len) < 0)
-		rc = diag_set(why, ERR_CORRUPT, "%s is damaged", path);
-	if (rc < 0) {
-		unlink(path);	/* so that the next try fetches it */
-		return rc;
-	}
-	chunk = bytes_of(data->data, data->len);
 	while (rc == 0 && chunk_next(&chunk, &key, &val))
 		rc = ruleset_build_put(b, key, val, why);
 	if (rc == 0 && chunk.err != 0)
@@ -288,18 +277,24 @@ build_set(struct fetch *f, const char *path, struct diag *why)
 	    bytes_of(f->manifest_frame.data, f->manifest_frame.len),
 	    bytes_of(f->cert_frame.data, f->cert_frame.len) };
 	struct ruleset_build *b = NULL;
-	struct buf data;
+	struct chunk_reader *reader;
+	char dir[PATH_LEN];
+	struct bytes chunk;
 	size_t i;
 	int rc;
 
-	buf_init(&data, CHUNK_MAX + 1);
+	snprintf(dir, sizeof(dir), "%s/incoming", f->dir);
+	reader = chunk_reader_new(dir, &f->manifest);
 	rc = ruleset_build_begin(&b, path, f->manifest.count, why);
-	for (i = 0; i < f->manifest.chunks_n && rc == 0; i++)
-		rc = put_chunk(f, b, i, &data, why);
+	for (i = 0; i < f->manifest.chunks_n && rc == 0; i++) {
+		rc = chunk_reader_next(reader, &chunk, why);
+		if (rc == 0)
+			rc = put_chunk(b, chunk, i, why);
+	}
 	if (rc == 0)
 		rc = ruleset_build_finish(b, f->manifest.count, &frames, why);
 	ruleset_build_free(&b);
-	buf_fini(&data);
+	chunk_reader_free(&reader);
 	return rc;
 }
 

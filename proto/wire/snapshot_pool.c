@@ -5,11 +5,12 @@
 #include "proto/wire/snapshot_pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "proto/base/thread.h"
 
 #define JOBS (2 * SNAPSHOT_THREADS_MAX)
 
@@ -90,27 +91,22 @@ snapshot_pool_new(void)
 	return p;
 }
 
-/* Signals are for the threads of the program. */
 static void
 start(struct snapshot_pool *p)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	sigset_t all, old;
 
 	p->tried = true;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (cores > 1 && p->n < SNAPSHOT_THREADS_MAX &&
 	    p->n < (unsigned long)cores) {
 		struct worker *w = &p->worker[p->n];
 
 		w->pool = p;
 		digest_init(&w->digest);
-		if (pthread_create(&w->thread, NULL, work, w) != 0)
+		if (thread_start(&w->thread, "digest", 0, work, w) < 0)
 			break;
 		p->n++;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void

@@ -19,6 +19,8 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 
+/* Written before it is read; see proto/policy/tables_impl.h. */
+#define UNSET __attribute__((uninitialized))
 #define BATCH 64
 #define BATCHES_MAX 16384
 
@@ -172,7 +174,7 @@ make_case(struct worker *w, struct case_ *c, enum mix mix)
 static void
 fetch(struct worker *w, enum way way, size_t from)
 {
-	uint8_t key[RECORD_KEY_MAX];
+	uint8_t key[RECORD_KEY_MAX] UNSET;
 	struct bytes v;
 	size_t i, len;
 	int rc;
@@ -203,7 +205,7 @@ static bool
 decide_by(struct worker *w, enum way way, struct case_ *c)
 {
 	const struct tables *t = ruleset_tables(w->p->ruleset);
-	struct verdict v;
+	struct verdict v UNSET;
 	size_t first;
 
 	facts_reset(&w->facts);

@@ -52,15 +52,6 @@ ip_parse(const char *text, struct ip *out)
 	return 0;
 }
 
-bool
-ip_is_v4(const struct ip *ip)
-{
-	uint64_t half[2];
-
-	ip_halves(ip, half);
-	return half[0] == 0 && half[1] >> 32 == 0xffff;
-}
-
 /* Are all bits of ip behind the first len 0? */
 static bool
 rest_is_zero(const struct ip *ip, int len)
@@ -127,18 +118,4 @@ ip_prefix_format(const struct ip_prefix *p, char out[IP_TEXT_LEN])
 	ip_format(&p->ip, out);
 	n = strlen(out);
 	snprintf(out + n, IP_TEXT_LEN - n, "/%d", ip_prefix_shown_len(p));
-}
-
-bool
-ip_in_prefix(const struct ip *ip, const struct ip_prefix *p)
-{
-	uint64_t a[2], b[2];
-
-	if (p->len < 96 && ip_is_v4(ip))
-		return false;
-	ip_halves(ip, a);
-	ip_halves(&p->ip, b);
-	if (p->len <= 64)
-		return p->len == 0 || (a[0] ^ b[0]) >> (64 - p->len) == 0;
-	return a[0] == b[0] && (a[1] ^ b[1]) >> (128 - p->len) == 0;
 }

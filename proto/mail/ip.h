@@ -25,7 +25,6 @@ int ip_parse(const char *text, struct ip *out);
 int ip_prefix_parse(const char *text, struct ip_prefix *out);
 void ip_format(const struct ip *ip, char out[IP_TEXT_LEN]);
 void ip_prefix_format(const struct ip_prefix *p, char out[IP_TEXT_LEN]);
-bool ip_is_v4(const struct ip *ip);
 /* The address as two numbers; addresses sort as they do. */
 static inline void
 ip_halves(const struct ip *ip, uint64_t half[2])
@@ -34,8 +33,31 @@ ip_halves(const struct ip *ip, uint64_t half[2])
 	half[0] = be64toh(half[0]);
 	half[1] = be64toh(half[1]);
 }
+
+static inline bool
+ip_is_v4(const struct ip *ip)
+{
+	uint64_t half[2];
+
+	ip_halves(ip, half);
+	return half[0] == 0 && half[1] >> 32 == 0xffff;
+}
+
 /* A v4 address, mapped or not, is in no v6 prefix: not in ::/0 either. */
-bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *p);
+static inline bool
+ip_in_prefix(const struct ip *ip, const struct ip_prefix *p)
+{
+	uint64_t a[2], b[2];
+
+	if (p->len < 96 && ip_is_v4(ip))
+		return false;
+	ip_halves(ip, a);
+	ip_halves(&p->ip, b);
+	if (p->len <= 64)
+		return p->len == 0 || (a[0] ^ b[0]) >> (64 - p->len) == 0;
+	return a[0] == b[0] && (a[1] ^ b[1]) >> (128 - p->len) == 0;
+}
+
 /* The length as its family writes it: /24, not /120. */
 int ip_prefix_shown_len(const struct ip_prefix *p);
 

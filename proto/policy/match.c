@@ -29,12 +29,14 @@ conditions_hold(struct judging *j, const struct policy *p, int *prefix)
 	if (j->trusted)
 		return false;
 	for (i = 0; i < p->ips_n; i++) {
-		int len = ip_prefix_shown_len(&p->ips[i]);
+		int len;
 
 		j->steps++;
-		if (j->env->has_ip && len > *prefix &&
-		    ip_in_prefix(&j->env->ip, &p->ips[i]))
-			*prefix = len;
+		if (!j->env->has_ip ||
+		    !ip_in_prefix(&j->env->ip, &p->ips[i]))
+			continue;
+		len = ip_prefix_shown_len(&p->ips[i]);
+		*prefix = len > *prefix ? len : *prefix;
 	}
 	if (p->ips_n > 0 && *prefix < 0)
 		return false;
@@ -135,21 +137,21 @@ is_better(const struct match *a, const struct match *b)
 	return strcmp(a->policy->id, b->policy->id) < 0;
 }
 
-/* One policy, one orientation, one identity. */
+/* One policy, one orientation, one identity; its conditions hold, prefix is
+ * the longest. */
 static bool
 match_one(struct judging *j, const struct policy *p, bool reverse,
-    enum identity id, struct match *m)
+    enum identity id, int prefix, struct match *m)
 {
 	const struct target *from = reverse ? &p->to : &p->from;
 	const struct target *to = reverse ? &p->from : &p->to;
 	char entry[ADDR_TEXT_MAX] UNSET;
-	int prefix = -1, sender, rcpt;
+	int sender, rcpt;
 	uint64_t gid;
 
 	if (is_allow(p) && j->env->rcpt.ambiguous)
 		return false;
-	if ((!reverse && !conditions_hold(j, p, &prefix)) ||
-	    (rcpt = match_target(j, to, &j->rcpt, entry, &gid)) == NO_MATCH ||
+	if ((rcpt = match_target(j, to, &j->rcpt, entry, &gid)) == NO_MATCH ||
 	    (sender = match_sender(j, p, from, id, m)) == NO_MATCH)
 		return false;
 	m->policy = p;
@@ -203,12 +205,30 @@ struct search {
 	struct stage_trace *st;
 };
 
+/* A policy in force whose conditions hold. */
+static void
+try_policy(struct judging *j, struct search *q, const struct policy *p,
+    bool reverse, int prefix)
+{
+	enum identity id;
+	struct match m UNSET;
+
+	for (id = BASED_ENVELOPE; id <= BASED_HEADER; id++) {
+		if ((p->based_on & q->based & id) == 0 ||
+		    !match_one(j, p, reverse, id, prefix, &m))
+			continue;
+		trace_add(q->st, &m);
+		if (!q->found || is_better(&m, q->best))
+			*q->best = m;
+		q->found = true;
+	}
+}
+
 static void
 try_row(struct judging *j, struct search *q, const struct index_row *row)
 {
 	const struct policy *p = &j->t->policies[row->policy];
-	enum identity id;
-	struct match m UNSET;
+	int prefix = -1;
 
 	j->steps++;
 	/* GCOVR_EXCL_BR_START: another type only where hashes collide */
@@ -216,15 +236,8 @@ try_row(struct judging *j, struct search *q, const struct index_row *row)
 	    j->steps > DECIDE_STEPS_MAX)
 		return;
 	/* GCOVR_EXCL_BR_STOP */
-	for (id = BASED_ENVELOPE; id <= BASED_HEADER; id++) {
-		if ((p->based_on & q->based & id) == 0 ||
-		    !match_one(j, p, row->reverse, id, &m))
-			continue;
-		trace_add(q->st, &m);
-		if (!q->found || is_better(&m, q->best))
-			*q->best = m;
-		q->found = true;
-	}
+	if (row->reverse || conditions_hold(j, p, &prefix))
+		try_policy(j, q, p, row->reverse, prefix);
 }
 
 /* Are there policies of this type that name such a thing on this side? */
@@ -242,6 +255,23 @@ try_rows(struct judging *j, struct search *q, const struct index_row *row,
 	j->steps++;
 	for (; n > 0; n--)
 		try_row(j, q, row++);
+}
+
+/* The rows that name neither side; most have source IPs and end there. */
+static void
+try_wide(struct judging *j, struct search *q)
+{
+	const struct rows *rows = &j->t->wide[q->type];
+	uint64_t ip[2] = { 0, 0 };
+	size_t i;
+
+	if (j->env->has_ip)
+		ip_halves(&j->env->ip, ip);
+	for (i = rows->first; i < rows->first + rows->n; i++) {
+		j->steps++;
+		if (!j->env->has_ip || guard_lets(&j->t->guard[i], ip))
+			try_row(j, q, &j->t->index[i]);
+	}
 }
 
 static void
@@ -382,8 +412,10 @@ match_best(struct judging *j, enum policy_type type, enum identity based,
 	const struct envelope *e = j->env;
 	const struct want *w = j->keys;
 
-	try_rows(j, &q, &j->t->index[j->t->wide[type].first],
-	    j->t->wide[type].n);
+	try_wide(j, &q);
+	if ((j->t->kinds[type][SIDE_SENDER] |
+	    j->t->kinds[type][SIDE_RCPT]) == 0)
+		return q.found;
 	try_address(j, &q, SIDE_RCPT, &e->rcpt, &w->rcpt);
 	if (e->has_rcpt_base)
 		try_form(j, &q, SIDE_RCPT, w->rcpt_base);

@@ -22,19 +22,6 @@
 enum { FLAG_OVERRIDE = 1, FLAG_BIDIRECTIONAL = 2, FLAG_ENABLED = 4,
     FLAG_MONITOR = 8, FLAGS_ALL = 15 };
 
-bool
-record_is_small(uint8_t cls)
-{
-	return record_is_known(cls) && cls != RECORD_DIRECTORY &&
-	    cls != RECORD_ENTRY && cls != RECORD_ALIAS && cls != RECORD_USER;
-}
-
-bool
-record_is_known(uint8_t cls)
-{
-	return cls != '\0' && strchr("ADEFGILOPRSTU", cls) != NULL;
-}
-
 void
 record_key_text(struct buf *key, uint8_t cls, const char *text)
 {

@@ -48,9 +48,31 @@ enum record_state { DIRECTORY_ACTIVE = 1, DIRECTORY_DISABLED = 2,
 
 enum record_user_flags { USER_BLOCK = 1, USER_PERMIT = 2, USER_AUTO = 4 };
 
+/* A bit for class 'A' + n. */
+#define RECORD_BIT(cls) (UINT32_C(1) << ((cls) - 'A'))
+#define RECORD_LARGE (RECORD_BIT(RECORD_DIRECTORY) | \
+    RECORD_BIT(RECORD_ENTRY) | RECORD_BIT(RECORD_ALIAS) | \
+    RECORD_BIT(RECORD_USER))
+#define RECORD_SMALL (RECORD_BIT(RECORD_AUTHORIZED) | \
+    RECORD_BIT(RECORD_FREE_MAIL) | RECORD_BIT(RECORD_GROUP) | \
+    RECORD_BIT(RECORD_INTERNAL) | RECORD_BIT(RECORD_PROTECTED) | \
+    RECORD_BIT(RECORD_POLICY) | RECORD_BIT(RECORD_RETURN_PATH) | \
+    RECORD_BIT(RECORD_SETTING) | RECORD_BIT(RECORD_TRUSTED))
+
 /* True for the classes that a node keeps in memory (all but D, E, L, U). */
-bool record_is_small(uint8_t cls);
-bool record_is_known(uint8_t cls);
+static inline bool
+record_is_small(uint8_t cls)
+{
+	return cls >= 'A' && cls <= 'Z' &&
+	    (RECORD_SMALL >> (cls - 'A') & 1) != 0;
+}
+
+static inline bool
+record_is_known(uint8_t cls)
+{
+	return cls >= 'A' && cls <= 'Z' &&
+	    ((RECORD_SMALL | RECORD_LARGE) >> (cls - 'A') & 1) != 0;
+}
 
 /* Append class and parts; key and value builders for each class. */
 void record_key_text(struct buf *key, uint8_t cls, const char *text);

@@ -63,9 +63,9 @@ uint64_t
 tables_selector(enum policy_type type, enum index_side side,
     enum narrow_kind kind, uint64_t hash)
 {
-	/* odd: never 0, an empty bucket, nor a wide one */
+	/* odd and large: never 0, an empty bucket, nor before a wide one */
 	return hash_join(hash, (uint64_t)type << 8 | (uint64_t)side << 4 |
-	    kind) | 1;
+	    kind) | UINT64_C(1) << 63 | 1;
 }
 
 const struct index_row *
@@ -138,6 +138,45 @@ put_bucket(struct tables *t, uint64_t selector, struct rows rows)
 	t->bucket[i] = (struct bucket){ selector, rows };
 }
 
+/* The bits that both halves of all source IPs share. */
+static struct guard
+guard_of(const struct policy *p, bool reverse)
+{
+	struct guard g = { .mask = { 0, 0 } };
+	size_t i;
+
+	/* an orientation that is reversed has no conditions */
+	for (i = 0; i < p->ips_n && !reverse; i++) {
+		unsigned len = p->ips[i].len;
+		uint64_t half[2];
+
+		ip_halves(&p->ips[i].ip, half);
+		if (i == 0) {
+			memcpy(g.net, half, sizeof(g.net));
+			memset(g.mask, 0xff, sizeof(g.mask));
+		}
+		g.mask[0] &= ~(g.net[0] ^ half[0]);
+		g.mask[1] &= ~(g.net[1] ^ half[1]);
+		g.mask[0] &= len >= 64 ? ~UINT64_C(0) :
+		    len == 0 ? 0 : ~UINT64_C(0) << (64 - len);
+		g.mask[1] &= len <= 64 ? 0 : ~UINT64_C(0) << (128 - len);
+	}
+	return g;
+}
+
+static void
+make_guards(struct tables *t)
+{
+	size_t n = 0, i;
+
+	while (n < t->index_n && t->index[n].selector % 2 == 0)
+		n++;
+	t->guard = xcalloc(n, sizeof(*t->guard));
+	for (i = 0; i < n; i++)
+		t->guard[i] = guard_of(&t->policies[t->index[i].policy],
+		    t->index[i].reverse);
+}
+
 /* The index is sorted: each run of equal selectors becomes a bucket. */
 void
 tables_hash_policies(struct tables *t)
@@ -151,6 +190,7 @@ tables_hash_policies(struct tables *t)
 	t->bucket = xcalloc_pages(t->bucket_mask + 1, sizeof(*t->bucket));
 	if (t->named.bit == NULL)
 		make_bits(&t->named, 1);	/* all are wide */
+	make_guards(t);
 	for (first = 0; first < t->index_n; first = end) {
 		uint64_t selector = t->index[first].selector;
 

@@ -36,6 +36,9 @@ struct index_row {
 	uint32_t policy;	/* in policies */
 	bool reverse;
 };
+/* What all source IPs of a policy have in common, before they are looked at
+ * one by one; nothing when it has none. */
+struct guard { uint64_t net[2], mask[2]; };
 /* Some rows of the index. */
 struct rows { uint32_t first, n; };
 /* The rows of one selector; selector 0 is empty. */
@@ -51,6 +54,13 @@ struct domain_slot {
 	bool wild;
 	char name[DOMAIN_SHORT];
 };
+
+static inline bool
+guard_lets(const struct guard *g, const uint64_t ip[2])
+{
+	return ((ip[0] ^ g->net[0]) & g->mask[0]) == 0 &&
+	    ((ip[1] ^ g->net[1]) & g->mask[1]) == 0;
+}
 
 /* A set of numbers of labels, 1 to 127. */
 struct depths { uint64_t bit[2]; };
@@ -120,7 +130,9 @@ struct tables {
 	size_t conditions_n;		/* source IPs and host names of all */
 	struct index_row *index;	/* by selector */
 	size_t index_n, index_cap;
-	struct rows wide[POLICY_TYPES];	/* those that every question tries */
+	/* rows that every question tries; they stand first in the index */
+	struct rows wide[POLICY_TYPES];
+	struct guard *guard;		/* one for each */
 	struct bucket *bucket;		/* NULL: no policies */
 	size_t bucket_mask;
 	struct hash_bits named;		/* by policies */

@@ -74,6 +74,7 @@ empty_policies(struct tables *t)
 	t->bucket = NULL;
 	t->bucket_mask = 0;
 	memset(t->wide, 0, sizeof(t->wide));
+	t->guard = NULL;
 	t->named.bit = NULL;
 	memset(t->kinds, 0, sizeof(t->kinds));
 	memset(&t->depths, 0, sizeof(t->depths));
@@ -229,6 +230,7 @@ free_policies(struct tables *t)
 		policy_fini(&t->policies[i]);
 	free(t->policies);
 	free(t->index);
+	free(t->guard);
 	free(t->bucket);
 	free(t->named.bit);
 	for (i = 0; i < POLICY_TYPES; i++)

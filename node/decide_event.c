@@ -71,7 +71,8 @@ hash_question(const struct decider *d, const struct question *q,
 		uint32_t len = (uint32_t)part[i]->len;
 
 		memcpy(text + n, &len, sizeof(len));
-		memcpy(text + n + sizeof(len), part[i]->p, len);
+		if (len > 0)		/* p may be NULL then */
+			memcpy(text + n + sizeof(len), part[i]->p, len);
 		n += sizeof(len) + len;
 	}
 	if (i == 3) {

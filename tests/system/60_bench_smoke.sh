@@ -62,6 +62,11 @@ for want in ("seconds", "microseconds", "Latency while the policy changes",
              "p99", "longest", "delta <of 1>", "mark: 5 ms"):
     assert want in t, (want, t)' "$dir/plot.svg"
 
+# each side of "events" fails when one event is not stored
+expect events_are_all_stored 0 "$bench" events --events 1500 --nodes 2 \
+    --rounds 1
+says events_tell_what_they_cost out 'message center'
+
 # a run's results against the marks: what is kept is found, and no mark that
 # was not measured counts as met
 results=$dir/results.ndjson

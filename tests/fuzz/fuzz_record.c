@@ -1,7 +1,10 @@
 /*
  * fuzz_record.c - any bytes as records (u8 key length, u16 value length, key,
- * value): the loader refuses them or builds tables.
+ * value): the loader refuses them or builds tables of just those it took, and
+ * takes none once they are finished.
  */
+#include <assert.h>
+
 #include "proto/policy/tables.h"
 #include "tests/fuzz/target.h"
 
@@ -10,6 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct tables *t = tables_new(NULL);
 	struct bytes in = bytes_of(data, len);
+	uint64_t taken = 0;
 	struct diag why;
 
 	while (in.n > 0) {
@@ -20,10 +24,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 		if (key == NULL || val == NULL)
 			break;
-		tables_put(t, bytes_of(key, key_len), bytes_of(val, val_len),
-		    &why);
+		taken += tables_put(t, bytes_of(key, key_len),
+		    bytes_of(val, val_len), &why) == 0;
 	}
-	tables_finish(t, &why);
+	assert(tables_records_n(t) == taken);
+	if (tables_finish(t, &why) == 0)
+		assert(tables_records_n(t) == taken &&
+		    tables_policies_n(t) <= taken &&
+		    tables_put(t, bytes_of("Ox", 2), bytes_of("", 0),
+		    &why) < 0);
 	tables_free(&t);
 	return 0;
 }

@@ -37,6 +37,7 @@ struct worker {
 	uint64_t next;
 	struct want want;
 	struct facts facts;
+	struct ruleset_reader reader;	/* of WAY_NODE alone */
 	struct buf scratch;
 	struct metrics metrics;
 	struct decider *decider;
@@ -135,6 +136,7 @@ worker_new(struct places *p, uint64_t first)
 	w->p = p;
 	w->next = first;
 	facts_init(&w->facts);
+	ruleset_reader_init(&w->reader);
 	buf_init(&w->scratch, 4 * RECORD_VALUE_MAX);
 	w->decider = decide_new(&conf, &w->metrics);
 	return w;
@@ -148,6 +150,7 @@ worker_free(struct worker **wp)
 	if (w == NULL)
 		return;
 	facts_fini(&w->facts);
+	ruleset_reader_fini(&w->reader);
 	buf_fini(&w->scratch);
 	decide_free(&w->decider);
 	free(w);
@@ -181,7 +184,7 @@ fetch(struct worker *w, enum way way, size_t from)
 
 	if (way == WAY_NODE) {
 		ruleset_fetch(w->p->ruleset, &w->want, from, &w->facts,
-		    &w->scratch);
+		    &w->reader);
 		return;
 	}
 	for (i = from; i < w->want.n; i++) {

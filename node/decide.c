@@ -26,7 +26,7 @@ decide_new(const struct decide_conf *conf, struct metrics *m)
 	randombytes_buf(d->key, sizeof(d->key));
 	settings_default(&d->defaults);
 	facts_init(&d->facts);
-	buf_init(&d->scratch, 4 * RECORD_VALUE_MAX);
+	ruleset_reader_init(&d->reader);
 	return d;
 }
 
@@ -39,7 +39,7 @@ decide_free(struct decider **dp)
 		return;
 	stages_free(&d->stages);
 	facts_fini(&d->facts);
-	buf_fini(&d->scratch);
+	ruleset_reader_fini(&d->reader);
 	free(d);
 	*dp = NULL;
 }
@@ -227,11 +227,11 @@ gather(struct decider *d, struct ruleset *r)
 	if ((rc = want_first(t, &d->env, &d->want, ruleset_ahead,
 	    r)) < 0)
 		return rc;
-	ruleset_fetch(r, &d->want, 0, &d->facts, &d->scratch);
+	ruleset_fetch(r, &d->want, 0, &d->facts, &d->reader);
 	first = d->want.n;
 	if ((rc = want_second(t, &d->env, &d->facts, &d->want)) < 0)
 		return rc;
-	ruleset_fetch(r, &d->want, first, &d->facts, &d->scratch);
+	ruleset_fetch(r, &d->want, first, &d->facts, &d->reader);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ struct decider {
 	struct settings defaults;
 	struct want want;
 	struct facts facts;
-	struct buf scratch;
+	struct ruleset_reader reader;
 	struct envelope env;
 	struct addr header_base[DECIDE_HEADERS_MAX];
 	char host[ADDR_DOMAIN_MAX + 1];

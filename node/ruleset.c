@@ -7,6 +7,8 @@
  * wrong answer.  A key that a delta named is read with checksums at once: a
  * damaged block might hide its newest value and show an older one, whose
  * hash is right.  A damaged record is an error, never another value.
+ * What was read and found right may be remembered for its view by who asked
+ * (record_cache.h).
  */
 #include "node/ruleset.h"
 
@@ -69,7 +71,7 @@ look_up(struct ruleset *r, const void *key, size_t key_len,
 	int rc;
 
 	buf_reset(scratch);
-	rc = db_get(s->db, r->view, key, key_len,
+	rc = db_get(s->db, r->view, key, key_len, !ruleset_is_fresh(r) &&
 	    filter_has(s->changed, hash), scratch, NULL);
 	if (rc == ERR_NOENT && (rc = db_get_surely(s->db, r->view, key,
 	    key_len, scratch, NULL)) == 0)
@@ -98,6 +100,36 @@ ruleset_get(struct ruleset *r, const void *key, size_t key_len,
 }
 
 void
+ruleset_reader_init(struct ruleset_reader *rd)
+{
+	buf_init(&rd->scratch, 4 * RECORD_VALUE_MAX);
+	rd->cache = record_cache_new();
+}
+
+void
+ruleset_reader_fini(struct ruleset_reader *rd)
+{
+	buf_fini(&rd->scratch);
+	record_cache_free(&rd->cache);
+}
+
+/* What rd found last, else what the database says. */
+static int
+find(struct ruleset *r, const void *key, size_t key_len,
+    struct record_hash hash, struct ruleset_reader *rd, struct bytes *value)
+{
+	struct bytes k = { key, key_len, 0 };
+	int rc;
+
+	if (record_cache_get(rd->cache, r->number, hash, k, value))
+		return 0;
+	rc = look_up(r, key, key_len, hash, &rd->scratch, value);
+	if (rc == 0)
+		record_cache_put(rd->cache, r->number, hash, k, *value);
+	return rc;
+}
+
+void
 ruleset_ahead(void *arg, const uint64_t *near, size_t n)
 {
 	const struct ruleset *r = arg;
@@ -109,7 +141,7 @@ ruleset_ahead(void *arg, const uint64_t *near, size_t n)
 
 void
 ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
-    struct facts *f, struct buf *scratch)
+    struct facts *f, struct ruleset_reader *rd)
 {
 	const struct filter *filter = r->store->filter;
 	uint8_t key[RECORD_KEY_MAX] __attribute__((uninitialized));
@@ -126,7 +158,7 @@ ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
 			continue;
 		}
 		len = want_key_write(&w->key[i], key);
-		rc = look_up(r, key, len, w->key[i].hash, scratch, &value);
+		rc = find(r, key, len, w->key[i].hash, rd, &value);
 		if (rc == 0)
 			facts_set(f, i, FACT_FOUND, value.p, value.n);
 		else
@@ -257,6 +289,9 @@ ruleset_view(struct store *s, struct shared_tables *tables,
 	r->tables = tables;
 	r->head = *head;
 	r->serial = serial;
+	do
+		randombytes_buf(&r->number, sizeof(r->number));
+	while (r->number == 0);
 	return r;
 }
 

@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/record_cache.h"
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
 #include "proto/policy/decide.h"
@@ -84,11 +85,23 @@ int ruleset_get(struct ruleset *r, const void *key, size_t key_len,
 void ruleset_ahead(void *arg, const uint64_t *near, size_t n);
 
 /*
+ * Who looks up many records: one thread, under any views, with what it found
+ * last at hand.  That changes no answer: a record is kept for the view that it
+ * was found under alone, and nothing absent, damaged or unread is kept.
+ */
+struct ruleset_reader {
+	struct buf scratch;
+	struct record_cache *cache;
+};
+void ruleset_reader_init(struct ruleset_reader *rd);
+void ruleset_reader_fini(struct ruleset_reader *rd);
+
+/*
  * Look up the keys of w from number `from` on, all in one go, and enter what
  * was found, that it is absent, or the error into f.  As ruleset_get().
  */
 void ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
-    struct facts *f, struct buf *scratch);
+    struct facts *f, struct ruleset_reader *rd);
 
 /* Was anything of its set found damaged?  Then it is to be fetched anew; what
  * is read from it meanwhile is right or an error. */

@@ -48,6 +48,7 @@ struct ruleset {
 	struct shared_tables *tables;
 	struct head head;
 	uint64_t serial;		/* of who signed it */
+	uint64_t number;		/* drawn: no other view has it; not 0 */
 };
 
 /* A view of what the store holds now, signed under the certificate of this

@@ -22,7 +22,7 @@ struct bench {
 	struct oracle_message msg;
 	struct want want;
 	struct facts facts;
-	struct buf scratch;
+	struct ruleset_reader reader;	/* its cache has been everywhere */
 };
 
 /* All records of the model, signed and built as a set in path. */
@@ -51,10 +51,10 @@ decide(struct bench *b, struct ruleset *r, enum stage stage,
 	random_fill(&b->msg, &e);
 	facts_reset(&b->facts);
 	assert_int_equal(want_first(t, &e.env, &b->want, NULL, NULL), 0);
-	ruleset_fetch(r, &b->want, 0, &b->facts, &b->scratch);
+	ruleset_fetch(r, &b->want, 0, &b->facts, &b->reader);
 	first = b->want.n;
 	assert_int_equal(want_second(t, &e.env, &b->facts, &b->want), 0);
-	ruleset_fetch(r, &b->want, first, &b->facts, &b->scratch);
+	ruleset_fetch(r, &b->want, first, &b->facts, &b->reader);
 	judge(t, &e.env, &b->want, &b->facts, b->msg.now_us, stage, &v, NULL);
 	random_answer(&v, out);
 }
@@ -88,7 +88,7 @@ decision_on_a_set_of_a_node_equals_the_oracle(void **state)
 	    (uint64_t)clock_wall_us();
 	print_message("POSTERN_SEED=%llu\n", (unsigned long long)b->r.state);
 	facts_init(&b->facts);
-	buf_init(&b->scratch, 0);
+	ruleset_reader_init(&b->reader);
 	for (n = 0; n < MODELS; n++) {
 		struct ruleset *r = NULL;
 		struct diag why = { "" };
@@ -111,7 +111,7 @@ decision_on_a_set_of_a_node_equals_the_oracle(void **state)
 		ruleset_unref(&r);
 	}
 	facts_fini(&b->facts);
-	buf_fini(&b->scratch);
+	ruleset_reader_fini(&b->reader);
 	free(b);
 }
 

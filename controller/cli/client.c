@@ -77,6 +77,10 @@ say_error(const json_t *answer, long status, const char *url)
 	    "message"));
 	const char *at = json_string_value(json_object_get(error, "at"));
 
+	if (text == NULL && status == 413)
+		return fail(CLI_INVALID, "the request is too large for %s, or "
+		    "for a proxy before it: give it in parts, or raise the "
+		    "proxy's limit to the controller's 64 MiB", url);
 	if (text == NULL)
 		return fail(exit_of_status(status), "%s answered with status "
 		    "%ld and no reason; is that a Postern controller?", url,

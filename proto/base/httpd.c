@@ -172,11 +172,12 @@ has_gap(const struct request *r, const char *version)
 	return gap > 1 && gap < HTTPD_HEAD_MAX;
 }
 
-/* The status to refuse the request with, once its head is there; 0: none. */
+/* The status to refuse the request with, once its head is there; 0: none.
+ * *body_len is what the head says of its body. */
 static int
 refuse_head(const struct httpd *h, struct MHD_Connection *mc,
     const struct request *r, const char *path, const char *method,
-    const char *version)
+    const char *version, uint64_t *body_len)
 {
 	struct httpd_head head = {
 		.bad = r->bad_target || has_gap(r, version) };
@@ -184,6 +185,7 @@ refuse_head(const struct httpd *h, struct MHD_Connection *mc,
 	MHD_get_connection_values_n(mc, MHD_HEADER_KIND, on_header, &head);
 	head.len = MHD_get_connection_info(mc,
 	    MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+	*body_len = head.body_len;
 	return httpd_head_status(&head, path, method, version, h->max_body);
 }
 
@@ -219,41 +221,69 @@ put_reply(struct httpd *h, struct MHD_Connection *mc,
 	return rc;
 }
 
-static const char *
-status_text(int status)
-{
-	switch (status) {
-	case MHD_HTTP_BAD_REQUEST:
-		return "the request is not well-formed";
-	case MHD_HTTP_CONTENT_TOO_LARGE:
-		return "the body is over the limit";
-	case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
-		return "the headers are over the limit";
-	case MHD_HTTP_NOT_IMPLEMENTED:
-		return "the method is not known";
-	case MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED:
-		return "HTTP/1.1 is spoken here";
-	default:
-		return "a fault on our side; see the log";
-	}
-}
-
 static void
-set_error(struct httpd_reply *reply, int status)
+set_error(struct httpd_reply *reply, int status, const char *code,
+    const char *message)
 {
 	buf_reset(&reply->body);
 	reply->status = status;
 	reply->type = "application/json";
-	buf_printf(&reply->body, "{\"error\":\"%s\"}\n", status_text(status));
+	buf_printf(&reply->body, "{\"error\":{\"code\":\"%s\","
+	    "\"message\":\"%s\"}}\n", code, message);
+}
+
+static void
+set_fault(struct httpd_reply *reply)
+{
+	set_error(reply, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal",
+	    "a fault on our side; see the log");
+}
+
+/* Both sizes, so that who sent it knows into how many parts it goes; a body
+ * in chunks (body_len 0) has said none. */
+static void
+set_too_large(struct httpd_reply *reply, uint64_t body_len, size_t max)
+{
+	char text[128];
+
+	if (body_len > 0)
+		snprintf(text, sizeof(text), "the body has %llu bytes, at "
+		    "most %zu are read here: send it in parts",
+		    (unsigned long long)body_len, max);
+	else
+		snprintf(text, sizeof(text), "the body has more than the %zu "
+		    "bytes that are read here: send it in parts", max);
+	set_error(reply, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", text);
 }
 
 static enum MHD_Result
-refuse(struct httpd *h, struct MHD_Connection *mc, int status)
+refuse(struct httpd *h, struct MHD_Connection *mc, int status,
+    uint64_t body_len)
 {
 	struct httpd_reply reply = { .status = 0 };
 
 	buf_init(&reply.body, 0);
-	set_error(&reply, status);
+	switch (status) {
+	case MHD_HTTP_BAD_REQUEST:
+		set_error(&reply, status, "usage",
+		    "the request is not well-formed");
+		break;
+	case MHD_HTTP_CONTENT_TOO_LARGE:
+		set_too_large(&reply, body_len, h->max_body);
+		break;
+	case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
+		set_error(&reply, status, "too_large",
+		    "the headers are over the limit");
+		break;
+	case MHD_HTTP_NOT_IMPLEMENTED:
+		set_error(&reply, status, "usage", "the method is not known");
+		break;
+	case MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED:
+		set_error(&reply, status, "usage", "HTTP/1.1 is spoken here");
+		break;
+	default:
+		set_fault(&reply);
+	}
 	return put_reply(h, mc, &reply);
 }
 
@@ -294,7 +324,7 @@ handle(struct httpd *h, struct MHD_Connection *mc, struct request *r,
 	/* What a handler says of its own fault stays inside. */
 	if (reply.body.err != 0 || reply.status < 200 || reply.status > 599 ||
 	    reply.status == MHD_HTTP_INTERNAL_SERVER_ERROR)
-		set_error(&reply, MHD_HTTP_INTERNAL_SERVER_ERROR);
+		set_fault(&reply);
 	return put_reply(h, mc, &reply);
 }
 
@@ -306,14 +336,17 @@ on_request(void *arg, struct MHD_Connection *mc, const char *path,
 {
 	struct httpd *h = arg;
 	struct request *r = *ctx;
+	uint64_t body_len;
 	int status;
 
 	if (r == NULL)
 		return MHD_NO;
 	if (!r->begun) {
 		r->begun = true;
-		status = refuse_head(h, mc, r, path, method, version);
-		return status == 0 ? MHD_YES : refuse(h, mc, status);
+		status = refuse_head(h, mc, r, path, method, version,
+		    &body_len);
+		return status == 0 ? MHD_YES : refuse(h, mc, status,
+		    body_len);
 	}
 	if (*len > 0) {
 		/* libmicrohttpd takes no reply amid a body: the rest of one
@@ -326,7 +359,7 @@ on_request(void *arg, struct MHD_Connection *mc, const char *path,
 		return MHD_YES;
 	}
 	if (r->too_big || r->body.err != 0)
-		return refuse(h, mc, MHD_HTTP_CONTENT_TOO_LARGE);
+		return refuse(h, mc, MHD_HTTP_CONTENT_TOO_LARGE, 0);
 	return handle(h, mc, r, path, method);
 }
 

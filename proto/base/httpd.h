@@ -9,7 +9,9 @@
  * 16 KiB (431), a body over the limit (413); without a reply, a request not
  * whole within the deadline (the connection is cut) and connections from one
  * address beyond the allowed.  The handler runs on the server's one thread.
- * The body of a refusal, and of every 500, is {"error":"..."} from here.
+ * The body of a refusal, and of every 500, is from here, in the form of the
+ * API's errors: {"error":{"code":"too_large","message":"..."}}; code is usage,
+ * too_large or internal, and the message to a large body has both sizes.
  */
 #ifndef BASE_HTTPD_H
 #define BASE_HTTPD_H

@@ -307,6 +307,34 @@ head_over_the_limit_is_refused(void **state)
 	assert_int_equal(f->calls, 0);
 }
 
+/* As the API says its own errors, so that its clients can show them. */
+static void
+refusal_says_why_in_the_form_of_the_api(void **state)
+{
+	static const struct { const char *in, *want; } cases[] = {
+		{ POST "Content-Length: 1001\r\n\r\n", "\"too_large\","
+		    "\"message\":\"the body has 1001 bytes, at most 1000 are "
+		    "read here: send it in parts\"}}" },
+		{ POST "Transfer-Encoding: chunked\r\n\r\n3e9\r\n%01001d"
+		    "\r\n0\r\n\r\n", "\"too_large\",\"message\":\"the body "
+		    "has more than the 1000 bytes that are read here: send "
+		    "it in parts\"}}" },
+		{ "GET /a%%0ab HTTP/1.1\r\nHost: x\r\n\r\n", "\"usage\","
+		    "\"message\":\"the request is not well-formed\"}}" },
+		{ "BREW /a HTTP/1.1\r\nHost: x\r\n\r\n", "\"usage\","
+		    "\"message\":\"the method is not known\"}}" },
+	};
+	char out[REPLY_LEN], in[2000];
+	size_t i;
+
+	for (i = 0; i < N(cases); i++) {
+		snprintf(in, sizeof(in), cases[i].in, 0);
+		ask(*state, in, out);
+		assert_non_null(strstr(out, "{\"error\":{\"code\":"));
+		assert_non_null(strstr(out, cases[i].want));
+	}
+}
+
 static void
 head_request_has_the_headers_alone(void **state)
 {
@@ -327,7 +355,8 @@ reply_fields_become_headers(void **state)
 		{ "GET /405 HTTP/1.1\r\nHost: x\r\n\r\n",
 		    "\r\nAllow: GET, POST\r\n", 405 },
 		{ "GET /500 HTTP/1.1\r\nHost: x\r\n\r\n",
-		    "{\"error\":\"a fault on our side; see the log\"}", 500 },
+		    "{\"error\":{\"code\":\"internal\",\"message\":"
+		    "\"a fault on our side; see the log\"}}", 500 },
 	};
 	char out[REPLY_LEN];
 	size_t i;
@@ -453,6 +482,7 @@ main(void)
 		T(pipelined_second_request_is_never_answered),
 		T(body_at_the_limit_passes_and_over_it_does_not),
 		T(head_over_the_limit_is_refused),
+		T(refusal_says_why_in_the_form_of_the_api),
 		T(head_request_has_the_headers_alone),
 		T(reply_fields_become_headers),
 		T(slow_clients_are_cut_while_others_are_served),

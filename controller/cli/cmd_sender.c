@@ -1,5 +1,9 @@
 /*
  * cmd_sender.c - postern sender: users' own lists of senders.
+ *
+ * An import is one request, one revision and one batch to undo as long as one
+ * request can hold it; a larger one goes in as few as do, one after the other,
+ * each a batch of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +13,9 @@
 #include "controller/cli/online.h"
 #include "controller/cli/output.h"
 
+/* Bytes of rows in one request: what the API reads (64 MiB), but for what
+ * stands around them. */
+#define PART_MAX (((size_t)64 << 20) - ((size_t)64 << 10))
 #define COLUMNS(c) c, sizeof(c) / sizeof((c)[0])
 
 static const struct column list_columns[] = {
@@ -109,24 +116,36 @@ sender_top(struct flags *f)
 	return rc;
 }
 
-/* Send an edit (body is consumed), name what was left out, wait. */
+/* Send an edit (body is consumed).  With --if-revision, after (0: none) is
+ * the revision that an earlier part of the same import made. */
 static int
-send_edit(const struct flags *f, json_t *body)
+post_edit(const struct flags *f, json_t *body, json_int_t after,
+    json_t **answer)
 {
-	json_t *answer = NULL, *skipped;
+	int rc = put_change_flags(f, body);
+
+	*answer = NULL;
+	if (after > 0 && flag(f, "if-revision") != NULL)
+		json_object_set_new(body, "if_revision", json_integer(after));
+	if (flag(f, "take-over") != NULL)
+		json_object_set_new(body, "take_over", json_true());
+	if (rc == CLI_OK)
+		rc = client_call(f, "POST", "/v1/senders", body, answer);
+	json_decref(body);
+	return rc;
+}
+
+/* Say what an edit did, name what was left out, wait; answer is consumed. */
+static int
+finish_edit(const struct flags *f, json_t *answer)
+{
+	json_t *skipped;
 	bool dry = flag(f, "dry-run") != NULL;
 	long long changed;
 	uint64_t version;
 	size_t i;
-	int rc = put_change_flags(f, body);
+	int rc = CLI_OK;
 
-	if (flag(f, "take-over") != NULL)
-		json_object_set_new(body, "take_over", json_true());
-	if (rc == CLI_OK)
-		rc = client_call(f, "POST", "/v1/senders", body, &answer);
-	json_decref(body);
-	if (rc != CLI_OK)
-		return rc;
 	changed = json_integer_value(json_object_get(answer, "changed"));
 	if (!output_whole(f, answer) && dry)
 		printf("%lld would be changed, %lld stay\n", changed,
@@ -145,7 +164,7 @@ send_edit(const struct flags *f, json_t *body)
 static int
 change(const struct flags *f, const char *action)
 {
-	json_t *entries;
+	json_t *entries, *answer;
 	int rc;
 
 	if (flag(f, "user") == NULL)
@@ -155,8 +174,10 @@ change(const struct flags *f, const char *action)
 		json_decref(entries);
 		return rc;
 	}
-	return send_edit(f, json_pack("{s:s, s:o, s:s}", "user",
-	    flag(f, "user"), "entries", entries, "action", action));
+	rc = post_edit(f, json_pack("{s:s, s:o, s:s}", "user",
+	    flag(f, "user"), "entries", entries, "action", action), 0,
+	    &answer);
+	return rc != CLI_OK ? rc : finish_edit(f, answer);
 }
 
 static int
@@ -177,6 +198,98 @@ sender_rm(struct flags *f)
 	return change(f, "remove");
 }
 
+/* The next rows, from *from on, that go into one request. */
+static json_t *
+take_part(const json_t *rows, size_t *from)
+{
+	json_t *part = json_array(), *row;
+	size_t bytes = 0;
+
+	while ((row = json_array_get(rows, *from)) != NULL) {
+		bytes += json_dumpb(row, NULL, 0, JSON_COMPACT) + 1;
+		if (bytes > PART_MAX && json_array_size(part) > 0)
+			break;
+		json_array_append(part, row);
+		++*from;
+	}
+	return part;
+}
+
+/* Add an answer (consumed) to the one of all parts, its batch to theirs. */
+static void
+add_answer(json_t **all, json_t *answer, json_t *batches)
+{
+	static const char *const sums[] = { "changed", "unchanged" };
+	json_t *batch = json_object_get(answer, "batch");
+	size_t i;
+
+	if (batch != NULL)
+		json_array_append(batches, batch);
+	if (*all == NULL) {
+		*all = answer;
+		return;
+	}
+	for (i = 0; i < 2; i++)
+		json_object_set_new(*all, sums[i], json_integer(
+		    json_integer_value(json_object_get(*all, sums[i])) +
+		    json_integer_value(json_object_get(answer, sums[i]))));
+	json_object_set(*all, "version", json_object_get(answer, "version"));
+	json_array_extend(json_object_get(*all, "skipped"),
+	    json_object_get(answer, "skipped"));
+	json_decref(answer);
+}
+
+/* How to take back what took more than one batch. */
+static void
+say_batches(const json_t *batches)
+{
+	size_t i = json_array_size(batches);
+
+	fprintf(stderr, "postern: the rows went in %zu parts; to take them "
+	    "back, postern sender undo", i);
+	while (i-- > 0)
+		fprintf(stderr, " %" JSON_INTEGER_FORMAT "%s",
+		    json_integer_value(json_array_get(batches, i)),
+		    i > 0 ? ", then" : "\n");
+}
+
+/* Send rows (consumed) in as few requests as hold them. */
+static int
+send_rows(const struct flags *f, json_t *rows)
+{
+	json_t *all = NULL, *batches = json_array(), *answer;
+	size_t n = json_array_size(rows), done = 0, from = 0;
+	json_int_t after = 0;
+	int rc = CLI_OK;
+
+	while (rc == CLI_OK && done < n) {
+		rc = post_edit(f, json_pack("{s:o}", "rows", take_part(rows,
+		    &from)), after, &answer);
+		if (rc == CLI_OK) {
+			after = json_integer_value(json_object_get(answer,
+			    "version"));
+			add_answer(&all, answer, batches);
+			done = from;
+		}
+	}
+	if (rc != CLI_OK && done > 0 && flag(f, "dry-run") == NULL)
+		fail(0, "the first %zu of %zu rows are in the lists; mend the "
+		    "rest and import again", done, n);
+	if (json_array_size(batches) > 1)
+		say_batches(batches);
+	if (rc == CLI_OK && json_array_size(batches) > 1) {
+		json_object_del(all, "batch");
+		json_object_set(all, "batches", batches);
+	} else if (rc == CLI_OK && json_array_size(batches) == 1)
+		json_object_set(all, "batch", json_array_get(batches, 0));
+	json_decref(batches);
+	json_decref(rows);
+	if (rc == CLI_OK)
+		return finish_edit(f, all);
+	json_decref(all);
+	return rc;
+}
+
 static int
 sender_import(struct flags *f)
 {
@@ -186,7 +299,7 @@ sender_import(struct flags *f)
 	if (rc == CLI_OK && json_array_size(rows) == 0)
 		rc = fail(CLI_INVALID, "%s holds no rows", f->args[0]);
 	if (rc == CLI_OK)
-		return send_edit(f, json_pack("{s:o}", "rows", rows));
+		return send_rows(f, rows);
 	json_decref(rows);
 	return rc;
 }
@@ -225,7 +338,8 @@ static const struct verb verbs[] = {
 	{ "undo", CHANGE_FLAGS, 1, 1, sender_undo, "BATCH " CHANGE_USAGE },
 	{ "import", "take-over " CHANGE_FLAGS, 1, 1, sender_import,
 	    "FILE.csv|- [--take-over] " CHANGE_USAGE "\n    lines of "
-	    "user,action,entry; the action is permit, block or remove" },
+	    "user,action,entry; the action is permit, block or remove.\n"
+	    "    Over 64 MiB it goes in parts, each a batch of its own" },
 	{ "export", "user= sender=", 0, 0, sender_export,
 	    "[--user A] [--sender S]" },
 	{ "top", "days= limit=", 0, 0, sender_top,

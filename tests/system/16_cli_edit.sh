@@ -150,6 +150,38 @@ expect undo_is_0 0 "$postern" sender undo "$batch"
 expect undone 1 "$postern" sender ls --user bo@acme.example
 expect undo_twice_is_4 4 "$postern" sender undo "$batch"
 expect undo_of_nothing_is_3 3 "$postern" sender undo 99999
+
+# more rows than one request holds go in two, and come out in two
+long=$(printf 'x%.0s' {1..60})
+long="$long@$long.$long.$long.example"
+"$postern" sender block --user al@acme.example "$long"
+{
+	echo "al@acme.example,block,first.example"
+	yes "al@acme.example,block,$long" | head -n 250000
+	echo "al@acme.example,block,last.example"
+} >"$dir/large.csv"
+v=$(version)
+expect large_import_minds_the_revision 4 "$postern" sender import \
+    "$dir/large.csv" --if-revision "$((v - 1))"
+expect large_preview_is_1 1 "$postern" sender import "$dir/large.csv" --dry-run
+says large_preview_counts_all out "2 would be changed"
+expect large_import_is_0 0 "$postern" sender import "$dir/large.csv" \
+    --if-revision "$v" -o json
+same large_import_is_two_batches "$(json \
+    'j["batches"], j["changed"], "batch" in j' "$dir/out")" "[[$((v + 1)), $((v + 2))], 2, false]"
+says large_import_says_how_to_undo_it err \
+    "postern sender undo $((v + 2)), then $((v + 1))"
+for i in first last; do
+	says "large_import_has_its_$i" <("$postern" sender ls \
+	    --user al@acme.example) "$i.example"
+done
+for i in 2 1; do
+	expect "large_import_undone_$i" 0 "$postern" sender undo "$((v + i))"
+done
+echo 'nobody here,block,x.example' >>"$dir/large.csv"
+expect large_import_names_what_it_left_out 1 "$postern" sender import \
+    "$dir/large.csv"
+says large_import_left_out err "x.example was left out"
 echo 'al@acme.example,block' >"$dir/bad.csv"
 expect short_row_is_7 7 "$postern" sender import "$dir/bad.csv"
 says short_row_has_its_place err "bad.csv:1: user,action,entry are wanted"

@@ -19,11 +19,16 @@ struct decider *
 decide_new(const struct decide_conf *conf, struct metrics *m)
 {
 	struct decider *d = xcalloc(1, sizeof(*d));
+	uint8_t secret[HASH_SECRET_LEN];
+	size_t k;
 
 	d->conf = *conf;
 	d->m = m;
 	d->stages = stages_new();
-	randombytes_buf(d->key, sizeof(d->key));
+	for (k = 0; k < DECIDE_HASHES; k++) {
+		randombytes_buf(secret, sizeof(secret));
+		hash_key_init(&d->key[k], secret);
+	}
 	settings_default(&d->defaults);
 	facts_init(&d->facts);
 	ruleset_reader_init(&d->reader);
@@ -148,10 +153,10 @@ make_envelope(struct decider *d, const struct question *q)
 void
 decide_recipient(struct decider *d, struct event *e)
 {
-	memcpy(e->recipient, d->env.rcpt.text, ADDR_TEXT_MAX);
-	memset(e->primary, 0, ADDR_TEXT_MAX);
+	strcpy(e->recipient, d->env.rcpt.text);
+	e->primary[0] = '\0';
 	if (d->env.has_primary)
-		memcpy(e->primary, d->env.primary.text, ADDR_TEXT_MAX);
+		strcpy(e->primary, d->env.primary.text);
 }
 
 static const struct settings *
@@ -267,8 +272,11 @@ complain(struct decider *d, const struct ruleset *r)
 static void
 put_policy(char out[MODEL_ID_MAX + 1], const struct policy *p)
 {
-	if (p != NULL)
-		memcpy(out, p->id, strnlen(p->id, MODEL_ID_MAX));
+	size_t n = p == NULL ? 0 : strnlen(p->id, MODEL_ID_MAX);
+
+	if (n > 0)
+		memcpy(out, p->id, n);
+	out[n] = '\0';
 }
 
 /* How a fault inside is answered, without an event or with. */
@@ -291,7 +299,7 @@ respond(struct decider *d, const struct ruleset *r, const struct question *q,
 	if ((v->kind == VERDICT_ACCEPT && !v->has_would) ||
 	    fault_continues(d, v->reason))
 		return;
-	memset(e, 0, sizeof(*e));
+	decide_event_clear(e);
 	e->enforcement = decide_enforcement(d, r);
 	repeated = decide_asked_before(d, q, v->reason, e->id);
 	reply_make(settings_of(d, r), e->enforcement, v, e->id, &out->reply);
@@ -306,7 +314,7 @@ respond(struct decider *d, const struct ruleset *r, const struct question *q,
 	e->reply_code = out->reply.continues ? 0 : out->reply.code;
 	memcpy(e->reply_enhanced, out->reply.enhanced,
 	    sizeof(e->reply_enhanced));
-	memcpy(e->reply_text, out->reply.text, sizeof(e->reply_text));
+	strcpy(e->reply_text, out->reply.text);
 	put_policy(e->policy, v->policy);
 	put_policy(e->would_policy, v->would_policy);
 	strcpy(e->entry, v->entry);
@@ -404,7 +412,7 @@ decide_refused_by_mta(struct decider *d, struct ruleset *r,
 
 	make_envelope(d, q);
 	stages_settle(d->stages, &d->env);
-	memset(e, 0, sizeof(*e));
+	decide_event_clear(e);
 	decide_id(d, e->id);
 	decide_describe(d, r, q);
 	e->verdict = code >= 400 && code < 500 ? VERDICT_DEFER :

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistr.h>
 
+#include "node/text.h"
 #include "proto/base/clock.h"
 
 #define RECENT_MS (10 * 60 * 1000)
@@ -16,18 +17,13 @@ void
 decide_put_value(char *out, size_t cap, const struct value *v)
 {
 	size_t n = v->p == NULL ? 0 : v->len, i;
-	unsigned char any = 0;
+	bool high;
 
 	if (n >= cap)
 		n = cap - 1;
-	for (i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)v->p[i];
-
-		any |= c;
-		out[i] = (char)(c < ' ' || c == 127 ? '?' : c);
-	}
+	high = text_put(out, v->p, n);
 	out[n] = '\0';
-	if ((any & 0x80) == 0)
+	if (!high)
 		return;
 	while (n > 0 && v->len >= cap && (out[n - 1] & 0xc0) == 0x80)
 		out[--n] = '\0';
@@ -58,42 +54,60 @@ decide_id(struct decider *d, char out[REPLY_ID_LEN + 1])
  * two of three. */
 static void
 hash_question(const struct decider *d, const struct question *q,
-    uint8_t out[DECIDE_HASH_LEN])
+    uint64_t out[DECIDE_HASHES])
 {
 	const struct value *part[] = { &q->instance, &q->sender,
 	    &q->recipient };
-	uint8_t text[3 * (sizeof(uint32_t) + 512)];
 	crypto_generichash_state h;
-	size_t n = 0, i;
+	size_t i, k;
 
-	/* each with its length before it */
-	for (i = 0; i < 3 && part[i]->len <= 512; i++) {
-		uint32_t len = (uint32_t)part[i]->len;
-
-		memcpy(text + n, &len, sizeof(len));
-		if (len > 0)		/* p may be NULL then */
-			memcpy(text + n + sizeof(len), part[i]->p, len);
-		n += sizeof(len) + len;
+	for (k = 0; k < DECIDE_HASHES; k++) {
+		out[k] = 0;
+		for (i = 0; i < 3 && part[i]->len <= HASH_TEXT_MAX; i++)
+			out[k] = hash_join(out[k], hash_text(&d->key[k],
+			    part[i]->p, part[i]->len));
 	}
-	if (i == 3) {
-		crypto_shorthash_siphashx24(out, text, n, d->key);
+	if (i == 3)
 		return;
-	}
-	crypto_generichash_init(&h, d->key, sizeof(d->key), DECIDE_HASH_LEN);
+	crypto_generichash_init(&h, (const uint8_t *)d->key[0].word, 32,
+	    DECIDE_HASHES * sizeof(out[0]));
 	for (i = 0; i < 3; i++) {
 		crypto_generichash_update(&h,
 		    (const uint8_t *)&part[i]->len, sizeof(part[i]->len));
 		crypto_generichash_update(&h, (const uint8_t *)part[i]->p,
 		    part[i]->len);
 	}
-	crypto_generichash_final(&h, out, DECIDE_HASH_LEN);
+	crypto_generichash_final(&h, (uint8_t *)out,
+	    DECIDE_HASHES * sizeof(out[0]));
+}
+
+void
+decide_event_clear(struct event *e)
+{
+	char *const texts[] = { e->id, e->reply_enhanced, e->reply_text,
+	    e->policy, e->would_policy, e->entry, e->sender, e->recipient,
+	    e->primary, e->header_from, e->client_ip, e->client_name,
+	    e->helo, e->sasl_user, e->instance, e->queue_id, e->origin };
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		texts[i][0] = '\0';
+	e->time_us = 0;
+	e->version = 0;
+	e->verdict = VERDICT_ACCEPT;
+	e->enforcement = ENFORCE;
+	e->reason = e->would = REASON_ACCEPTED;
+	e->level = LEVEL_NONE;
+	e->has_would = e->after_acceptance = false;
+	e->reply_code = 0;
+	e->repeats = 0;
 }
 
 bool
 decide_asked_before(struct decider *d, const struct question *q,
     enum reason reason, char id[REPLY_ID_LEN + 1])
 {
-	uint8_t hash[DECIDE_HASH_LEN];
+	uint64_t hash[DECIDE_HASHES];
 	struct decide_recent *slot;
 	uint64_t now = clock_mono_ms();
 
@@ -102,7 +116,7 @@ decide_asked_before(struct decider *d, const struct question *q,
 		return false;
 	}
 	hash_question(d, q, hash);
-	slot = &d->recent[(hash[0] | hash[1] << 8) & (DECIDE_RECENT - 1)];
+	slot = &d->recent[hash[0] & (DECIDE_RECENT - 1)];
 	if (slot->at_ms != 0 && now - slot->at_ms < RECENT_MS &&
 	    slot->reason == reason &&
 	    memcmp(slot->hash, hash, sizeof(hash)) == 0) {
@@ -124,7 +138,7 @@ put_address(char out[ADDR_TEXT_MAX], bool bad, const struct addr *a,
 	if (bad)
 		decide_put_value(out, ADDR_TEXT_MAX, given);
 	else
-		memcpy(out, a->text, ADDR_TEXT_MAX);
+		memcpy(out, a->text, a->len + 1);
 }
 
 void
@@ -139,9 +153,9 @@ decide_describe(struct decider *d, const struct ruleset *r,
 	put_address(e->recipient, d->env.rcpt_bad, &d->env.rcpt,
 	    &q->recipient);
 	if (d->env.has_primary)
-		memcpy(e->primary, d->env.primary.text, ADDR_TEXT_MAX);
+		strcpy(e->primary, d->env.primary.text);
 	if (q->from != NULL && q->from->n > 0)
-		memcpy(e->header_from, q->from->addr[0].text, ADDR_TEXT_MAX);
+		strcpy(e->header_from, q->from->addr[0].text);
 #define PUT(field, value) \
 	decide_put_value(e->field, sizeof(e->field), &q->value)
 	PUT(client_ip, client_address);

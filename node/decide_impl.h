@@ -7,14 +7,15 @@
 #include <sodium.h>
 
 #include "node/decide.h"
+#include "proto/base/hash.h"
 #include "proto/policy/reply.h"
 
 #define DECIDE_RECENT 4096	/* a power of two */
-#define DECIDE_HASH_LEN crypto_shorthash_siphashx24_BYTES
+#define DECIDE_HASHES 2		/* of 64 bits, for a question */
 
 /* A refusal given lately, found again by instance, sender and recipient. */
 struct decide_recent {
-	uint8_t hash[DECIDE_HASH_LEN];
+	uint64_t hash[DECIDE_HASHES];
 	uint64_t at_ms;			/* 0: empty */
 	enum reason reason;
 	char id[REPLY_ID_LEN + 1];
@@ -33,7 +34,7 @@ struct decider {
 	char host[ADDR_DOMAIN_MAX + 1];
 	struct event event;
 	struct decide_recent recent[DECIDE_RECENT];
-	uint8_t key[crypto_shorthash_siphashx24_KEYBYTES];	/* of them */
+	struct hash_key key[DECIDE_HASHES];	/* of them */
 	/* Bytes for ids, drawn for many at once: it is a system call. */
 	uint8_t random[64 * REPLY_ID_RANDOM];
 	size_t random_left;
@@ -53,7 +54,12 @@ void decide_id(struct decider *d, char out[REPLY_ID_LEN + 1]);
 bool decide_asked_before(struct decider *d, const struct question *q,
     enum reason reason, char id[REPLY_ID_LEN + 1]);
 
-/* Fill d->event with what q and d->env say of the message. */
+/* An event of nothing; what stands behind an empty text is left, for the
+ * struct is KBs. */
+void decide_event_clear(struct event *e);
+
+/* Fill d->event, which was cleared, with what q and d->env say of the
+ * message. */
 void decide_describe(struct decider *d, const struct ruleset *r,
     const struct question *q);
 

@@ -26,11 +26,21 @@ is(const struct value *v, const char *text)
 static void
 put_action(char out[POLICY_REPLY_MAX], const struct answer *a)
 {
-	if (a->reply.continues)
+	char *at = out;
+
+	_Static_assert(POLICY_REPLY_MAX > 3 + 1 + sizeof(a->reply.enhanced) +
+	    1 + sizeof(a->reply.text), "all of a reply fits");
+	if (a->reply.continues) {
 		strcpy(out, "DUNNO");
-	else
-		snprintf(out, POLICY_REPLY_MAX, "%d %s %s", a->reply.code,
-		    a->reply.enhanced, a->reply.text);
+		return;
+	}
+	*at++ = (char)('0' + a->reply.code / 100 % 10);
+	*at++ = (char)('0' + a->reply.code / 10 % 10);
+	*at++ = (char)('0' + a->reply.code % 10);
+	*at++ = ' ';
+	at = stpcpy(at, a->reply.enhanced);
+	*at++ = ' ';
+	strcpy(at, a->reply.text);
 }
 
 void

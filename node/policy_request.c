@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "node/text.h"
 #include "proto/base/err.h"
 
 #define BLOCK 64
@@ -115,28 +116,41 @@ read_line(const char *line, const char *eq, const char *end,
 }
 
 /* Which of up to 64 bytes are what: bit n is byte n. */
-struct marks { uint64_t nl, eq, bad; };
+struct marks { uint64_t nl, eq; bool bad; };
+
+static inline bool
+is_bad(char c)
+{
+	return c == '\r' || c == '\0';
+}
 
 #if defined(__SSE2__)
-static void
+static inline void
 mark_block(const char *p, struct marks *m)
 {
 	const __m128i nl = _mm_set1_epi8('\n'), eq = _mm_set1_epi8('='),
 	    cr = _mm_set1_epi8('\r'), nul = _mm_setzero_si128();
-	int i;
+	uint64_t nls = 0, eqs = 0;
+	__m128i bad = nul;
 
-	m->nl = m->eq = m->bad = 0;
-	for (i = 0; i < BLOCK; i += 16) {
-		__m128i in = _mm_loadu_si128((const __m128i *)(const void *)
-		    (p + i));
-
-#define BITS(v) ((uint64_t)(uint32_t)_mm_movemask_epi8(v) << i)
-		m->nl |= BITS(_mm_cmpeq_epi8(in, nl));
-		m->eq |= BITS(_mm_cmpeq_epi8(in, eq));
-		m->bad |= BITS(_mm_or_si128(_mm_cmpeq_epi8(in, cr),
-		    _mm_cmpeq_epi8(in, nul)));
+#define BITS(v, i) ((uint64_t)(uint32_t)_mm_movemask_epi8(v) << (i))
+#define PART(i) do { \
+		__m128i in = _mm_loadu_si128((const __m128i *)(const void *) \
+		    (p + (i))); \
+		nls |= BITS(_mm_cmpeq_epi8(in, nl), i); \
+		eqs |= BITS(_mm_cmpeq_epi8(in, eq), i); \
+		bad = _mm_or_si128(bad, _mm_or_si128(_mm_cmpeq_epi8(in, cr), \
+		    _mm_cmpeq_epi8(in, nul))); \
+	} while (0)
+	PART(0);
+	PART(16);
+	PART(32);
+	PART(48);
+#undef PART
+	m->nl = nls;
+	m->eq = eqs;
+	m->bad = _mm_movemask_epi8(bad) != 0;
 #undef BITS
-	}
 }
 #else
 static void
@@ -144,78 +158,80 @@ mark_block(const char *p, struct marks *m)
 {
 	int i;
 
-	m->nl = m->eq = m->bad = 0;
+	m->nl = m->eq = 0;
+	m->bad = false;
 	for (i = 0; i < BLOCK; i++) {
 		m->nl |= (uint64_t)(p[i] == '\n') << i;
 		m->eq |= (uint64_t)(p[i] == '=') << i;
-		m->bad |= (uint64_t)(p[i] == '\r' || p[i] == '\0') << i;
+		m->bad |= is_bad(p[i]);
 	}
 }
 #endif
 
+/* The same of fewer: what is behind them is nothing of it. */
 static void
-mark(const char *p, size_t len, struct marks *m)
+mark_rest(const char *p, size_t len, struct marks *m)
 {
 	char rest[BLOCK];
 
-	if (len >= BLOCK) {
-		mark_block(p, m);
-		return;
-	}
 	memset(rest, 'x', sizeof(rest));
 	memcpy(rest, p, len);
 	mark_block(rest, m);
 }
 
-/* Bits below bit n, of 0 to 63. */
-static uint64_t
-below(unsigned n)
+static const char *
+first_bad(const char *p)
 {
-	return ((uint64_t)1 << n) - 1;
+	while (!is_bad(*p))
+		p++;
+	return p;
 }
 
 /*
  * Read lines up to the empty one, each byte once.  Returns the length up to
- * its end, 0 when it is not there; *rc says what was wrong on the way.
+ * its end, 0 when it is not there; *out_rc says what was wrong on the way.
  */
 static size_t
-read_lines(const char *data, size_t len, struct policy_request *out, int *rc,
-    struct diag *why)
+read_lines(const char *data, size_t len, struct policy_request *out,
+    int *out_rc, struct diag *why)
 {
-	const char *line = data, *eq = NULL, *nl;
+	const char *line = data, *eq = NULL, *bad = NULL, *p, *nl;
+	const char *end = data + len;
 	struct marks m;
-	size_t at;
+	uint64_t eqs, nls, upto;
+	int rc = 0;
 
-	*rc = 0;
-	for (at = 0; at < len; at += BLOCK) {
-		mark(data + at, len - at, &m);
-		while (m.nl != 0) {
-			unsigned i = (unsigned)__builtin_ctzll(m.nl);
-			uint64_t before = below(i);
-
-			nl = data + at + i;
-			if (*rc == 0 && (m.bad & before) != 0)
-				*rc = diag_set(why, ERR_INVAL, "a line holds "
-				    "a NUL or carriage return");
+	for (p = data; p < end; p += BLOCK) {
+		if (end - p >= BLOCK)
+			mark_block(p, &m);
+		else
+			mark_rest(p, (size_t)(end - p), &m);
+		if (m.bad && bad == NULL)
+			bad = first_bad(p);
+		eqs = m.eq;
+		for (nls = m.nl; nls != 0; nls &= nls - 1) {
+			nl = p + __builtin_ctzll(nls);
 			if (nl == line)
-				return (size_t)(nl - data) + 1;
-			if (eq == NULL && (m.eq & before) != 0)
-				eq = data + at + __builtin_ctzll(m.eq);
-			if (*rc == 0)
-				*rc = read_line(line, eq, nl, out, why);
-			m.nl &= m.nl - 1;
-			m.eq &= ~before;
-			m.bad &= ~before;
+				goto whole;
+			upto = nls ^ (nls - 1);
+			if (eq == NULL && (eqs & upto) != 0)
+				eq = p + __builtin_ctzll(eqs);
+			eqs &= ~upto;
+			if (rc == 0)
+				rc = read_line(line, eq, nl, out, why);
 			line = nl + 1;
 			eq = NULL;
 		}
-		if (*rc == 0 && m.bad != 0)
-			*rc = diag_set(why, ERR_INVAL, "a line holds a NUL or "
-			    "carriage return");
-		if (eq == NULL && m.eq != 0)
-			eq = data + at + __builtin_ctzll(m.eq);
+		if (eq == NULL && eqs != 0)
+			eq = p + __builtin_ctzll(eqs);
 	}
 	return 0;
+whole:
+	if (rc == 0 && bad != NULL && bad < nl)
+		rc = diag_set(why, ERR_INVAL, "a line holds a NUL or "
+		    "carriage return");
+	*out_rc = rc;
+	return (size_t)(nl - data) + 1;
 }
 
 static bool
@@ -223,6 +239,19 @@ is_text(const struct value *v, const char *text)
 {
 	return v->p != NULL && v->len == strlen(text) &&
 	    memcmp(v->p, text, v->len) == 0;
+}
+
+/* One by one: of all at once the compiler makes a "rep stos", which takes
+ * longer to begin. */
+static void
+clear(struct policy_request *q)
+{
+	static const struct value none;
+
+	q->request = q->protocol_state = q->sender = q->recipient = none;
+	q->client_address = q->client_name = q->reverse_client_name = none;
+	q->helo_name = q->instance = q->queue_id = q->sasl_username = none;
+	q->sasl_method = q->policy_context = q->size = q->server_port = none;
 }
 
 int
@@ -233,7 +262,7 @@ policy_request_parse(struct policy_parser *p, const char *data, size_t len,
 	size_t end = 0;
 	int rc = 0;
 
-	memset(out, 0, sizeof(*out));
+	clear(out);
 	/* A request mostly comes whole.  Of one that does not only the end is
 	 * looked for, until it is there. */
 	if (p->scanned == 0 || find_end(p, data, most) != 0)
@@ -259,14 +288,19 @@ size_t
 policy_reply_format(char out[POLICY_REPLY_MAX], const char *action)
 {
 	static const char head[] = "action=";
-	size_t n = sizeof(head) - 1;
+	const size_t at = sizeof(head) - 1;
+	size_t n = strlen(action), i;
 
-	memcpy(out, head, n);
-	for (; *action != '\0' && n < POLICY_REPLY_MAX - 2; action++) {
-		unsigned char c = (unsigned char)*action;
-
-		out[n++] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
+	memcpy(out, head, at);
+	if (n > POLICY_REPLY_MAX - 2 - at)
+		n = POLICY_REPLY_MAX - 2 - at;
+	if (text_put(out + at, action, n)) {
+		for (i = at; i < at + n; i++) {
+			if ((out[i] & 0x80) != 0)
+				out[i] = '?';
+		}
 	}
+	n += at;
 	out[n++] = '\n';
 	out[n++] = '\n';
 	return n;

@@ -248,6 +248,54 @@ event_tells_the_whole_refusal(void **state)
 	assert_true(a.event->time_us > 0);
 }
 
+/* The bytes of an event but for its id, which its text ends with, and time. */
+static void
+encode(const struct event *e, struct buf *out)
+{
+	struct event same = *e;
+
+	strcpy(same.id, "0000000000");
+	assert_non_null(strchr(same.reply_text, '['));
+	*strchr(same.reply_text, '[') = '\0';
+	same.time_us = 1;
+	buf_reset(out);
+	event_encode(&same, out);
+}
+
+static void
+event_tells_nothing_of_the_one_before(void **state)
+{
+	struct policy_request q = request("a@bad.example", "al@acme.example");
+	struct policy_request first = request("not an address",
+	    "averylongname@acme.example");
+	struct decide_conf conf = { 0 };
+	struct decider *d = decide_new(&conf, &room.m);
+	struct policy_answered a;
+	struct buf alone, after;
+
+	(void)state;
+	buf_init(&alone, 0);
+	buf_init(&after, 0);
+	q.helo_name = q.instance = value("");
+	first.client_name = value("a.very.long.name.example");
+	first.sasl_username = value("somebody");
+	first.queue_id = value("4XyZ1234567");
+	ask(&conf, room.r, &q, &a);
+	assert_non_null(a.event);
+	encode(a.event, &alone);
+	policy_answer(d, room.r, &first, "local", &a);
+	assert_non_null(a.event);
+	assert_string_equal(a.event->sasl_user, "somebody");
+	policy_answer(d, room.r, &q, "local", &a);
+	assert_non_null(a.event);
+	encode(a.event, &after);
+	assert_int_equal(after.len, alone.len);
+	assert_memory_equal(after.data, alone.data, alone.len);
+	buf_fini(&alone);
+	buf_fini(&after);
+	decide_free(&d);
+}
+
 static void
 question_asked_again_keeps_its_id_and_makes_no_event(void **state)
 {
@@ -285,6 +333,7 @@ main(void)
 		T(fault_inside_is_never_a_5xx),
 		T(monitored_policy_reports_and_lets_pass),
 		T(event_tells_the_whole_refusal),
+		T(event_tells_nothing_of_the_one_before),
 		T(question_asked_again_keeps_its_id_and_makes_no_event),
 	};
 

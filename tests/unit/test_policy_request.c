@@ -340,6 +340,8 @@ reply_is_one_line_whatever_the_action_holds(void **state)
 	(void)state;
 	assert_int_equal(n, strlen("action=550 5.7.1 no?action=OK?") + 2);
 	assert_memory_equal(out, "action=550 5.7.1 no?action=OK?\n\n", n);
+	n = policy_reply_format(out, "550 5.7.1 k\xc3\xbc" "che closed");
+	assert_memory_equal(out, "action=550 5.7.1 k??che closed\n\n", n);
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	n = policy_reply_format(out, longer);

@@ -13,7 +13,7 @@
 #include "proto/base/db.h"
 
 enum way {
-	WAY_NODE,	/* ruleset_fetch(): filter, then LevelDB, checked */
+	WAY_NODE,	/* ruleset_fetch(): filter, then the set, checked */
 	WAY_NAIVE,	/* each key asked of LevelDB */
 	WAY_EXACT,	/* each key asked of a hash table in memory */
 	WAY_WHOLE,	/* decide(): addresses parsed, event made */

@@ -1,6 +1,10 @@
 /*
- * ruleset.c - reads a view: the filter first, then LevelDB, every hit held
- * against its hash.
+ * ruleset.c - reads a view: the filter first, then the tables of base/, then
+ * LevelDB, every hit held against its hash.
+ *
+ * A record that no delta named is what it was in base/, whose tables are read
+ * past LevelDB (proto/base/db_frozen.h).  Only a value whose hash is right
+ * counts there; anything else is LevelDB's to say.
  *
  * A miss behind a filter that says "may be there" is read once more with
  * checksums: a damaged block may hide a record, and a hidden block rule is a
@@ -62,17 +66,39 @@ ruleset_stamp(const struct store *s, const void *key, size_t key_len,
 	buf_put(out, hash, sizeof(hash));
 }
 
-/* What the database says of a key that may be there. */
+/* Is what base/ holds of this key what r holds?  A delta that named it since
+ * may have come behind r as well: that is told by the database. */
+static bool
+is_of_base(const struct ruleset *r, struct record_hash hash)
+{
+	return ruleset_is_fresh(r) || !filter_has(r->store->changed, hash);
+}
+
+/* What stands in base/, if its hash is right. */
+static bool
+look_into_base(const struct ruleset *r, const void *key, size_t key_len,
+    struct bytes *value)
+{
+	const struct store *s = r->store;
+	struct bytes k = { key, key_len, 0 }, stored;
+
+	return s->base != NULL && db_frozen_get(s->base, k, &stored) &&
+	    ruleset_check(s, key, key_len, stored, value) == 0;
+}
+
+/* What the set says of a key that may be there. */
 static int
 look_up(struct ruleset *r, const void *key, size_t key_len,
     struct record_hash hash, struct buf *scratch, struct bytes *value)
 {
+	bool of_base = is_of_base(r, hash);
 	struct store *s = r->store;
 	int rc;
 
+	if (of_base && look_into_base(r, key, key_len, value))
+		return 0;
 	buf_reset(scratch);
-	rc = db_get(s->db, r->view, key, key_len, !ruleset_is_fresh(r) &&
-	    filter_has(s->changed, hash), scratch, NULL);
+	rc = db_get(s->db, r->view, key, key_len, !of_base, scratch, NULL);
 	if (rc == ERR_NOENT && (rc = db_get_surely(s->db, r->view, key,
 	    key_len, scratch, NULL)) == 0)
 		atomic_store(&s->damaged, true);
@@ -271,6 +297,7 @@ ruleset_store_unref(struct store **sp)
 	if (s == NULL || !unref(&s->refs))
 		return;
 	db_close(&s->db);
+	db_frozen_close(&s->base);
 	filter_free(&s->filter);
 	filter_free(&s->changed);
 	free(s);

@@ -74,9 +74,10 @@ const struct tables *ruleset_tables(const struct ruleset *r);
 const struct head *ruleset_head(const struct ruleset *r);
 
 /*
- * The value of key; *value borrows from scratch, which is reset first.  0,
- * ERR_NOENT, ERR_CORRUPT, ERR_IO.  Blocks on the disk at most; a key that the
- * filter does not hold costs no call of the system, no lock and no memory.
+ * The value of key; *value borrows from r or from scratch, which may be reset
+ * first.  0, ERR_NOENT, ERR_CORRUPT, ERR_IO.  Blocks on the disk at most; a
+ * key that the filter does not hold costs no call of the system, no lock and
+ * no memory.
  */
 int ruleset_get(struct ruleset *r, const void *key, size_t key_len,
     struct buf *scratch, struct bytes *value);

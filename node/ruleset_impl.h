@@ -12,6 +12,7 @@
 #include "node/filter.h"
 #include "node/ruleset.h"
 #include "proto/base/db.h"
+#include "proto/base/db_frozen.h"
 #include "proto/wire/delta.h"
 
 #define META(name) (name), sizeof(name) - 1
@@ -24,6 +25,7 @@ struct store {
 	atomic_bool damaged, proved;
 	char dir[1024];
 	struct db *db;			/* live/ */
+	struct db_frozen *base;		/* base/; NULL: not to be read so */
 	struct filter *filter;		/* keys that may be there */
 	struct filter *changed;		/* keys that deltas named since base */
 	uint8_t key[RULESET_KEY_LEN];	/* of the hash */

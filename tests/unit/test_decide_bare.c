@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "node/policy_front.h"
+#include "proto/base/file.h"
 
 #define SENDERS 1000
 #define USERS 200
@@ -312,14 +313,21 @@ request_that_finds_nothing_makes_no_system_call(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* The twins: what is counted, counts, and what is forbidden, ends. */
+/* The twins: what is counted, counts, and what is forbidden, ends.  Without
+ * its base/ a set is read through LevelDB. */
 static void
 request_that_is_looked_up_is_counted(void **state)
 {
 	struct room *o = *state;
 	size_t len = write_request(o, "x@y.example", "al@acme.example");
+	char path[512], base[520];
 	int status;
 
+	snprintf(path, sizeof(path), "%s/set", o->x->dir);
+	snprintf(base, sizeof(base), "%s/base", path);
+	ruleset_unref(&o->r);
+	assert_int_equal(file_remove_tree(base, NULL), 0);
+	assert_int_equal(ruleset_open(&o->r, path, o->x->id->root, NULL), 0);
 	memset(&calls, 0, sizeof(calls));
 	assert_false(passes(o, len));
 	assert_int_equal(o->events, 1);

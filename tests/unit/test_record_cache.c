@@ -177,17 +177,19 @@ go(struct fixture *x, struct ruleset **r, uint64_t to, const char *val)
 }
 
 static void
-reader_sees_each_view_as_it_is(void **state)
+sees_each_view_as_it_is(struct fixture *x, const char *at_first)
 {
-	struct fixture *x = *state;
 	struct ruleset_reader rd;
-	struct ruleset *r, *old;
+	struct ruleset *r, *old, *first;
 	char path[512];
 	int i;
 
-	r = open_with(x, NULL, path);
+	r = open_with(x, at_first, path);
+	first = ruleset_ref(r);
 	ruleset_reader_init(&rd);
-	assert_string_equal(fetched(r, &rd), "-");
+	if (at_first == NULL)
+		at_first = "-";
+	assert_string_equal(fetched(r, &rd), at_first);
 	go(x, &r, 8, "8 8 8 8 ");
 	old = ruleset_ref(r);
 	assert_string_equal(fetched(r, &rd), "8 8 8 8 ");
@@ -195,15 +197,29 @@ reader_sees_each_view_as_it_is(void **state)
 	for (i = 0; i < 3; i++) {
 		assert_string_equal(fetched(r, &rd), "9 9 9 9 ");
 		assert_string_equal(fetched(old, &rd), "8 8 8 8 ");
+		assert_string_equal(fetched(first, &rd), at_first);
 	}
 	go(x, &r, 10, NULL);
 	assert_string_equal(fetched(r, &rd), "-");
 	assert_string_equal(fetched(old, &rd), "8 8 8 8 ");
 	go(x, &r, 11, "11 11 11");
 	assert_string_equal(fetched(r, &rd), "11 11 11");
+	ruleset_unref(&first);
 	ruleset_unref(&old);
 	ruleset_unref(&r);
 	ruleset_reader_fini(&rd);
+}
+
+static void
+reader_sees_each_view_as_it_is(void **state)
+{
+	sees_each_view_as_it_is(*state, NULL);
+}
+
+static void
+reader_sees_changes_of_what_the_base_has(void **state)
+{
+	sees_each_view_as_it_is(*state, "abcdefgh");
 }
 
 /* Flip a bit of the value on the disk. */
@@ -260,6 +276,9 @@ main(void)
 		cmocka_unit_test(record_without_room_is_not_kept),
 		cmocka_unit_test_setup_teardown(
 		    reader_sees_each_view_as_it_is, fixture_setup,
+		    fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		    reader_sees_changes_of_what_the_base_has, fixture_setup,
 		    fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 		    damaged_record_is_not_kept_and_a_kept_one_not_read_again,

@@ -13,7 +13,6 @@
 #include "node/filter.h"
 
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,7 @@
 #include "proto/base/file.h"
 
 #define BITS_A_KEY 12
-#define BLOCK_WORDS 4
-#define BLOCK_LEN (BLOCK_WORDS * sizeof(uint64_t))
+#define BLOCK_LEN (FILTER_WORDS * sizeof(uint64_t))
 #define HEAD_LEN 128
 #define SUM_LEN 32
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -41,13 +39,12 @@ struct head {
 };
 
 struct filter {
-	uint64_t blocks;
+	struct filter_probe probe;	/* first */
 	uint64_t keys, made_for;
 	uint8_t secret[FILTER_SECRET_LEN];
 	struct hash_key hash;
 	uint8_t *mem;			/* head, blocks, sum */
 	size_t mem_len;
-	_Atomic uint64_t *bits;
 };
 
 static struct filter *
@@ -56,7 +53,7 @@ make(uint64_t blocks, const uint8_t secret[FILTER_SECRET_LEN])
 	struct filter *f = xcalloc(1, sizeof(*f));
 	size_t whole;
 
-	f->blocks = blocks;
+	f->probe.blocks = blocks;
 	f->made_for = blocks * BLOCK_LEN * 8 / BITS_A_KEY;
 	f->mem_len = HEAD_LEN + blocks * BLOCK_LEN + SUM_LEN;
 	memcpy(f->secret, secret, FILTER_SECRET_LEN);
@@ -68,7 +65,7 @@ make(uint64_t blocks, const uint8_t secret[FILTER_SECRET_LEN])
 		return NULL;
 	}
 	madvise(f->mem, whole, MADV_HUGEPAGE);	/* fewer misses; may fail */
-	f->bits = (_Atomic uint64_t *)(void *)(f->mem + HEAD_LEN);
+	f->probe.bits = (_Atomic uint64_t *)(void *)(f->mem + HEAD_LEN);
 	return f;
 }
 
@@ -107,12 +104,6 @@ filter_hash_key(const struct filter *f)
 	return &f->hash;
 }
 
-static inline size_t
-block_of(const struct filter *f, uint64_t near)
-{
-	return (size_t)(((near >> 32) * f->blocks) >> 32) * BLOCK_WORDS;
-}
-
 /* Two bits of word i of the block; two may be one. */
 static inline uint64_t
 bits_of(uint64_t own, int i)
@@ -122,31 +113,12 @@ bits_of(uint64_t own, int i)
 }
 
 void
-filter_prefetch(const struct filter *f, uint64_t near)
-{
-	__builtin_prefetch((const void *)&f->bits[block_of(f, near)]);
-}
-
-bool
-filter_has(const struct filter *f, struct record_hash h)
-{
-	const _Atomic uint64_t *b = &f->bits[block_of(f, h.near)];
-	uint64_t missing = 0;
-	int i;
-
-	for (i = 0; i < BLOCK_WORDS; i++)
-		missing |= bits_of(h.own, i) & ~atomic_load_explicit(&b[i],
-		    memory_order_relaxed);
-	return missing == 0;
-}
-
-void
 filter_add(struct filter *f, struct record_hash h)
 {
-	_Atomic uint64_t *b = &f->bits[block_of(f, h.near)];
+	_Atomic uint64_t *b = filter_block(f->probe, h.near);
 	int i;
 
-	for (i = 0; i < BLOCK_WORDS; i++)
+	for (i = 0; i < FILTER_WORDS; i++)
 		atomic_fetch_or_explicit(&b[i], bits_of(h.own, i),
 		    memory_order_relaxed);
 	f->keys++;
@@ -161,7 +133,7 @@ filter_is_full(const struct filter *f)
 size_t
 filter_bytes(const struct filter *f)
 {
-	return (size_t)f->blocks * BLOCK_LEN;
+	return (size_t)f->probe.blocks * BLOCK_LEN;
 }
 
 static void
@@ -175,7 +147,7 @@ int
 filter_save(struct filter *f, const char *path,
     const uint8_t name[FILTER_NAME_LEN], struct diag *why)
 {
-	struct head h = { .blocks = f->blocks, .keys = f->keys };
+	struct head h = { .blocks = f->probe.blocks, .keys = f->keys };
 
 	memcpy(h.magic, magic, sizeof(h.magic));
 	memcpy(h.name, name, sizeof(h.name));

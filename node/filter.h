@@ -10,6 +10,7 @@
 #ifndef NODE_FILTER_H
 #define NODE_FILTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,14 @@
 
 struct filter;
 
+/* What a probe reads of a filter, which begins with it: FILTER_WORDS for each
+ * block.  To ask for many keys take a copy. */
+#define FILTER_WORDS 4
+struct filter_probe {
+	uint64_t blocks;
+	_Atomic uint64_t *bits;
+};
+
 /* For about this many keys (a quarter more costs no accuracy). */
 struct filter *filter_new(uint64_t keys,
     const uint8_t secret[FILTER_SECRET_LEN]);
@@ -31,10 +40,6 @@ void filter_free(struct filter **f);
 struct record_hash filter_hash(const struct filter *f, const void *key,
     size_t len);
 const struct hash_key *filter_hash_key(const struct filter *f);
-/* Fetch the cache line of what lies near, so that filter_has() need not wait
- * for it. */
-void filter_prefetch(const struct filter *f, uint64_t near);
-bool filter_has(const struct filter *f, struct record_hash h);
 void filter_add(struct filter *f, struct record_hash h);
 
 /* More keys than it was made for: slower, never wrong. */
@@ -52,5 +57,59 @@ int filter_save(struct filter *f, const char *path,
 int filter_load(struct filter **out, const char *path,
     const uint8_t name[FILTER_NAME_LEN],
     const uint8_t secret[FILTER_SECRET_LEN], struct diag *why);
+
+static inline struct filter_probe
+filter_probe(const struct filter *f)
+{
+	return *(const struct filter_probe *)(const void *)f;
+}
+
+/* The block of keys that lie near; the high half chooses it. */
+static inline _Atomic uint64_t *
+filter_block(struct filter_probe p, uint64_t near)
+{
+	return p.bits + (((near >> 32) * p.blocks) >> 32) * FILTER_WORDS;
+}
+
+/* Fetch the cache line of what lies near, so that who asks for it later need
+ * not wait. */
+static inline void
+filter_probe_prefetch(struct filter_probe p, uint64_t near)
+{
+	__builtin_prefetch((const void *)filter_block(p, near));
+}
+
+/* The lowest bit: two bits of a word are set, which 12 bits of own choose. */
+static inline uint64_t
+filter_word_has(const _Atomic uint64_t *word, uint64_t own)
+{
+	uint64_t w = atomic_load_explicit(word, memory_order_relaxed);
+
+	return (w >> (own & 63)) & (w >> (own >> 6 & 63));
+}
+
+static inline bool
+filter_probe_has(struct filter_probe p, struct record_hash h)
+{
+	const _Atomic uint64_t *b = filter_block(p, h.near);
+
+	_Static_assert(FILTER_WORDS == 4, "as many as are asked here");
+	return (filter_word_has(&b[0], h.own) &
+	    filter_word_has(&b[1], h.own >> 12) &
+	    filter_word_has(&b[2], h.own >> 24) &
+	    filter_word_has(&b[3], h.own >> 36) & 1) != 0;
+}
+
+static inline void
+filter_prefetch(const struct filter *f, uint64_t near)
+{
+	filter_probe_prefetch(filter_probe(f), near);
+}
+
+static inline bool
+filter_has(const struct filter *f, struct record_hash h)
+{
+	return filter_probe_has(filter_probe(f), h);
+}
 
 #endif

@@ -24,6 +24,8 @@
 #include "node/ruleset_impl.h"
 #include "proto/base/err.h"
 
+#define AHEAD_KEYS 4		/* of a sender and a recipient without more */
+
 void
 ruleset_hash(const uint8_t hash_key[RULESET_KEY_LEN], const void *key,
     size_t key_len, const void *val, size_t val_len,
@@ -159,28 +161,31 @@ void
 ruleset_ahead(void *arg, const uint64_t *near, size_t n)
 {
 	const struct ruleset *r = arg;
+	struct filter_probe probe = filter_probe(r->store->filter);
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		filter_prefetch(r->store->filter, near[i]);
+		filter_probe_prefetch(probe, near[i]);
 }
 
 void
 ruleset_fetch(struct ruleset *r, const struct want *w, size_t from,
     struct facts *f, struct ruleset_reader *rd)
 {
-	const struct filter *filter = r->store->filter;
+	struct filter_probe probe = filter_probe(r->store->filter);
 	uint8_t key[RECORD_KEY_MAX] __attribute__((uninitialized));
 	struct bytes value;
 	size_t i, len;
 	int rc;
 
-	for (i = from; i < w->n; i++)
-		filter_prefetch(filter, w->key[i].hash.near);
+	/* the usual ones were told to ruleset_ahead() */
+	if (w->n - from > AHEAD_KEYS)
+		for (i = from; i < w->n; i++)
+			filter_probe_prefetch(probe, w->key[i].hash.near);
 	for (i = from; i < w->n; i++) {
 		if (!record_is_small(w->key[i].cls) &&
-		    !filter_has(filter, w->key[i].hash)) {
-			facts_set(f, i, FACT_ABSENT, NULL, 0);
+		    !filter_probe_has(probe, w->key[i].hash)) {
+			facts_set_absent(f, i);
 			continue;
 		}
 		len = want_key_write(&w->key[i], key);

@@ -78,15 +78,14 @@ struct addr_hash {
 /* One record needed.  Text is borrowed from the envelope. */
 struct want_key {
 	struct record_hash hash;
+	const char *a;
+	const char *b;		/* class 'U': the entry, else NULL */
+	uint16_t a_len, b_len;
+	uint16_t precision;	/* of a match by it: see KEY_PRECISION_FROM */
 	uint8_t cls;
 	uint8_t who;		/* enum want_who */
 	uint8_t index;		/* WHO_HEADER*: which one */
-	uint16_t precision;	/* of a match by it: see KEY_PRECISION_FROM */
 	bool wild;		/* "*." stands before a */
-	const char *a;
-	uint16_t a_len;
-	const char *b;		/* class 'U': the entry, else NULL */
-	uint16_t b_len;
 };
 
 struct want {
@@ -115,6 +114,12 @@ void facts_reset(struct facts *f);
 /* What was found for key i: value copied; state says found, absent, error. */
 void facts_set(struct facts *f, size_t i, enum fact_state state,
     const void *value, size_t len);
+
+static inline void
+facts_set_absent(struct facts *f, size_t i)
+{
+	f->state[i] = FACT_ABSENT;
+}
 
 /* Told at once what the keys of both rounds will most likely lie near, so that
  * a filter can be fetched from memory while they are named. */

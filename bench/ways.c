@@ -182,11 +182,6 @@ fetch(struct worker *w, enum way way, size_t from)
 	size_t i, len;
 	int rc;
 
-	if (way == WAY_NODE) {
-		ruleset_fetch(w->p->ruleset, &w->want, from, &w->facts,
-		    &w->reader);
-		return;
-	}
 	for (i = from; i < w->want.n; i++) {
 		len = want_key_write(&w->want.key[i], key);
 		if (way == WAY_EXACT)
@@ -215,11 +210,19 @@ decide_by(struct worker *w, enum way way, struct case_ *c)
 	w->want.n = 0;
 	want_first(t, &c->env, &w->want, way == WAY_NODE ? ruleset_ahead :
 	    NULL, w->p->ruleset);
-	fetch(w, way, 0);
+	if (way == WAY_NODE)
+		ruleset_fetch(w->p->ruleset, &w->want, 0, &w->facts,
+		    &w->reader);
+	else
+		fetch(w, way, 0);
 	first = w->want.n;
 	want_second(t, &c->env, &w->facts, &w->want);
-	fetch(w, way, first);
-	judge(t, &c->env, &w->want, &w->facts, clock_wall_us(), STAGE_ONLY,
+	if (way == WAY_NODE)
+		ruleset_fetch(w->p->ruleset, &w->want, first, &w->facts,
+		    &w->reader);
+	else
+		fetch(w, way, first);
+	judge(t, &c->env, &w->want, &w->facts, clock_wall_tick_us(), STAGE_ONLY,
 	    &v, NULL);
 	return v.kind == VERDICT_REJECT;
 }

@@ -303,12 +303,16 @@ bool
 addr_strip_extension(const struct addr *a, const char *delimiters,
     struct addr *out)
 {
-	size_t cut;
+	size_t cut = a->local_len;
+	const char *d, *at;
 
-	if (delimiters[0] == '\0' || a->local_len < 2 || a->text[0] == '"')
+	if (cut < 2 || a->text[0] == '"')
 		return false;
-	cut = 1 + strcspn(a->text + 1, delimiters);
-	if (cut >= a->local_len)
+	for (d = delimiters; *d != '\0'; d++) {
+		if ((at = memchr(a->text + 1, *d, cut - 1)) != NULL)
+			cut = (size_t)(at - a->text);
+	}
+	if (cut == a->local_len)
 		return false;
 	memset(out, 0, sizeof(*out));
 	out->kind = a->kind;

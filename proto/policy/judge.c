@@ -28,12 +28,10 @@ struct run {
 };
 
 static struct stage_trace *
-trace_stage(struct run *r, enum stage_id id)
+add_trace(struct run *r, enum stage_id id)
 {
 	struct stage_trace *st;
 
-	if (r->trace == NULL)
-		return NULL;
 	assert(r->trace->n < DECIDE_TRACE_STAGES);	/* seven and four */
 	st = &r->trace->stage[r->trace->n++];
 	memset(st, 0, offsetof(struct stage_trace, candidates));
@@ -42,6 +40,12 @@ trace_stage(struct run *r, enum stage_id id)
 	st->user_entry[0] = '\0';
 	st->user_flags = 0;
 	return st;
+}
+
+static inline struct stage_trace *
+trace_stage(struct run *r, enum stage_id id)
+{
+	return r->trace == NULL ? NULL : add_trace(r, id);
 }
 
 /* Of a refusal. */
@@ -73,7 +77,7 @@ local_is_one_of(const struct run *r, const struct addr *a,
     const struct name_list *names)
 {
 	const char *delimiters = r->j.t->settings.delimiters;
-	char local[ADDR_TEXT_MAX];
+	char local[ADDR_TEXT_MAX] UNSET;
 	size_t n = a->local_len;
 	uint8_t c = (uint8_t)a->text[0];
 
@@ -174,7 +178,7 @@ note_would(struct run *r, enum policy_type type, enum identity based, int is)
 	struct match w UNSET;
 	int would;
 
-	if (!r->j.t->has_monitored || (v->has_would && !r->would_greylist))
+	if (v->has_would && !r->would_greylist)
 		return;
 	r->j.with_monitored = true;
 	would = outcome_of(r, match_best(&r->j, type, based, &w, NULL) ? &w :
@@ -189,9 +193,9 @@ note_would(struct run *r, enum policy_type type, enum identity based, int is)
 	r->would_greylist = type == POLICY_GREYLISTING;
 }
 
-/* The winner of a stage, traced; what its outcome is. */
+/* Of a stage that some policy may decide. */
 static int
-stage_winner(struct run *r, struct stage_trace *st, enum policy_type type,
+find_winner(struct run *r, struct stage_trace *st, enum policy_type type,
     enum identity based, struct match *w)
 {
 	bool found = match_best(&r->j, type, based, w, st);
@@ -201,8 +205,18 @@ stage_winner(struct run *r, struct stage_trace *st, enum policy_type type,
 		st->has_winner = true;
 		st->winner = *w;
 	}
-	note_would(r, type, based, outcome);
+	if (r->j.t->has_monitored)
+		note_would(r, type, based, outcome);
 	return outcome;
+}
+
+/* The winner of a stage, traced; what its outcome is. */
+static inline int
+stage_winner(struct run *r, struct stage_trace *st, enum policy_type type,
+    enum identity based, struct match *w)
+{
+	return match_may_find(&r->j, type, based) ?
+	    find_winner(r, st, type, based, w) : REASON_ACCEPTED;
 }
 
 /* E4 and E5: one winner; a refusal when it is no exception and final. */
@@ -344,9 +358,11 @@ stage_managed(struct run *r)
 	struct stage_trace *st = trace_stage(r, ST_MANAGED);
 	struct managed_match m = { 0 };
 
-	managed_best(&r->j, false, &m);
+	if (r->j.any_user)
+		managed_best(&r->j, false, &m);
 	/* A block of the envelope is final: no header lifts it. */
-	if (r->pass == 2 && !(m.found && m.flag == USER_BLOCK))
+	if (r->j.any_user && r->pass == 2 &&
+	    !(m.found && m.flag == USER_BLOCK))
 		managed_best(&r->j, true, &m);
 	trace_user(st, &m);
 	if (m.found && m.flag == USER_BLOCK) {

@@ -262,15 +262,26 @@ static void
 try_wide(struct judging *j, struct search *q)
 {
 	const struct rows *rows = &j->t->wide[q->type];
-	uint64_t ip[2] = { 0, 0 };
-	size_t i;
+	const struct guard *guard = j->t->guard;
+	size_t i = rows->first, end = i + rows->n, stop;
+	unsigned standing = j->standing;
 
-	if (j->env->has_ip)
-		ip_halves(&j->env->ip, ip);
-	for (i = rows->first; i < rows->first + rows->n; i++) {
+	/* a header's address may stand elsewhere than the sender */
+	if ((q->based & BASED_HEADER) != 0)
+		standing |= SENDER_INTERNAL | SENDER_EXTERNAL;
+	for (; i < end; i = stop) {
 		j->steps++;
-		if (!j->env->has_ip || guard_lets(&j->t->guard[i], ip))
-			try_row(j, q, &j->t->index[i]);
+		stop = (i / GUARD_BLOCK + 1) * GUARD_BLOCK;
+		if (stop > end)
+			stop = end;
+		if (!guard_lets(&j->t->guard_block[i / GUARD_BLOCK], j->ip,
+		    standing))
+			continue;
+		for (; i < stop; i++) {
+			j->steps++;
+			if (guard_lets(&guard[i], j->ip, standing))
+				try_row(j, q, &j->t->index[i]);
+		}
 	}
 }
 
@@ -383,7 +394,7 @@ try_headers(struct judging *j, struct search *q)
 static void
 try_groups(struct judging *j, struct search *q)
 {
-	size_t words = j->any_entry ? (j->t->groups_n + 63) / 64 : 0, w;
+	size_t words = (j->t->groups_n + 63) / 64, w;
 	int side;
 
 	for (w = 0; w < words; w++) {
@@ -412,21 +423,26 @@ match_best(struct judging *j, enum policy_type type, enum identity based,
 	const struct envelope *e = j->env;
 	const struct want *w = j->keys;
 
-	try_wide(j, &q);
-	if ((j->t->kinds[type][SIDE_SENDER] |
-	    j->t->kinds[type][SIDE_RCPT]) == 0)
-		return q.found;
-	try_address(j, &q, SIDE_RCPT, &e->rcpt, &w->rcpt);
-	if (e->has_rcpt_base)
-		try_form(j, &q, SIDE_RCPT, w->rcpt_base);
-	if (e->has_primary)
-		try_address(j, &q, SIDE_RCPT, &e->primary, &w->primary);
-	try_address(j, &q, SIDE_SENDER, &e->sender, &w->sender);
-	if (e->has_sender_base)
-		try_form(j, &q, SIDE_SENDER, w->sender_base);
-	if ((based & BASED_HEADER) != 0)
+	if (j->t->wide[type].n > 0)
+		try_wide(j, &q);
+	if (match_may_name(j, type, SIDE_RCPT)) {
+		try_address(j, &q, SIDE_RCPT, &e->rcpt, &w->rcpt);
+		if (e->has_rcpt_base)
+			try_form(j, &q, SIDE_RCPT, w->rcpt_base);
+		if (e->has_primary)
+			try_address(j, &q, SIDE_RCPT, &e->primary,
+			    &w->primary);
+	}
+	if (match_may_name(j, type, SIDE_SENDER)) {
+		try_address(j, &q, SIDE_SENDER, &e->sender, &w->sender);
+		if (e->has_sender_base)
+			try_form(j, &q, SIDE_SENDER, w->sender_base);
+	}
+	if ((based & BASED_HEADER) != 0 && e->headers_n > 0 &&
+	    j->t->kinds[type][SIDE_SENDER] != 0)
 		try_headers(j, &q);
-	try_groups(j, &q);
+	if (j->any_entry)
+		try_groups(j, &q);
 	return q.found;
 }
 

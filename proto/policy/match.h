@@ -49,6 +49,13 @@ struct judging {
 	struct slot slot[MATCH_SLOTS];
 	uint16_t next[DECIDE_KEYS_MAX];
 	bool any_entry;			/* else nothing is reached */
+	bool any_user;			/* the user's list says something */
+	/* What is known of the sender and the recipient whatever the policy:
+	 * where they stand, and bits of narrow_kind for what some policy may
+	 * name of each (surely nothing where a bit is not set). */
+	unsigned standing;
+	uint64_t ip[2];			/* the client's halves, or 0 */
+	uint8_t named[SIDE_WIDE];
 	uint64_t reached[REACHED_SIDES][MODEL_GROUPS_MAX / 64 + 1];
 	bool header_internal[DECIDE_HEADERS_MAX];
 	struct side rcpt;		/* in all its forms */
@@ -59,6 +66,25 @@ size_t match_slot(uint8_t who, uint8_t index);
 
 /* Sort the facts by slot and close the groups; before all others here. */
 void match_begin(struct judging *j);
+
+/* Could policies of this type name the question on this side? */
+static inline bool
+match_may_name(const struct judging *j, enum policy_type type,
+    enum index_side side)
+{
+	return (j->t->kinds[type][side] & j->named[side]) != 0;
+}
+
+/* Could match_best() find anything?  Most questions end here. */
+static inline bool
+match_may_find(const struct judging *j, enum policy_type type,
+    enum identity based)
+{
+	return j->t->wide[type].n > 0 || j->any_entry ||
+	    match_may_name(j, type, SIDE_SENDER) ||
+	    match_may_name(j, type, SIDE_RCPT) ||
+	    ((based & BASED_HEADER) != 0 && j->env->headers_n > 0);
+}
 
 /*
  * The winner among policies of type under the identities in `based`

@@ -309,6 +309,31 @@ sort_names(struct name_list *s)
 }
 
 static void
+note_byte(uint64_t set[4], unsigned byte)
+{
+	set[byte / 64] |= UINT64_C(1) << byte % 64;
+}
+
+static bool
+has_byte(const uint64_t set[4], unsigned byte)
+{
+	return (set[byte / 64] >> byte % 64 & 1) != 0;
+}
+
+/* The first bytes of the IPv4 addresses that p holds. */
+static void
+note_v4(struct prefixes *s, const struct ip_prefix *p)
+{
+	unsigned n, i;
+
+	if (p->len < 96 || !ip_is_v4(&p->ip))
+		return;
+	n = p->len >= 104 ? 1 : 1u << (104 - p->len);
+	for (i = 0; i < n; i++)
+		note_byte(s->v4_first, (p->ip.b[12] & ~(n - 1)) + i);
+}
+
+static void
 sort_prefixes(struct prefixes *s)
 {
 	size_t i, len = 0;
@@ -320,6 +345,8 @@ sort_prefixes(struct prefixes *s)
 	}
 	while (len < 130)
 		s->first[len++] = (uint32_t)s->n;
+	for (i = 0; i < s->n; i++)
+		note_v4(s, &s->p[i]);
 }
 
 /* What a protected name may begin with. */
@@ -329,12 +356,10 @@ note_protected(struct tables *t)
 	size_t i;
 
 	memset(t->protected_first, 0, sizeof(t->protected_first));
-	for (i = 0; i < t->protected_local.n; i++) {
-		uint8_t c = (uint8_t)t->protected_local.name[i][0];
-
-		t->protected_first[c / 64] |= UINT64_C(1) << c % 64;
-	}
-	t->protected_first['p' / 64] |= UINT64_C(1) << 'p' % 64;
+	for (i = 0; i < t->protected_local.n; i++)
+		note_byte(t->protected_first,
+		    (uint8_t)t->protected_local.name[i][0]);
+	note_byte(t->protected_first, 'p');
 }
 
 static void
@@ -382,6 +407,7 @@ tables_finish(struct tables *t, struct diag *why)
 	t->all_depths = t->depths;
 	for (i = 0; i < t->settings.wildcard_depths_n; i++)
 		depths_add(&t->all_depths, t->settings.wildcard_depths[i]);
+	t->all_depths_most = depths_most(&t->all_depths);
 	t->finished = true;
 	return 0;
 }
@@ -449,9 +475,16 @@ bool
 prefixes_hold(const struct prefixes *s, const struct ip *ip)
 {
 	uint64_t ones = ~UINT64_C(0), half[2], want[2];
-	/* an IPv4 address is in no IPv6 prefix, as ip_in_prefix() has it */
-	size_t i = ip_is_v4(ip) && s->n > 0 ? s->first[96] : 0;
+	size_t i = 0;
 
+	if (s->n == 0)
+		return false;
+	if (ip_is_v4(ip)) {
+		if (!has_byte(s->v4_first, ip->b[12]))
+			return false;
+		/* it is in no IPv6 prefix, as ip_in_prefix() has it */
+		i = s->first[96];
+	}
 	ip_halves(ip, half);
 	while (i < s->n) {
 		unsigned len = s->p[i].len;

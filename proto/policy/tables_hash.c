@@ -23,20 +23,19 @@ static void
 hash_suffixes(const struct tables *t, const struct addr *a,
     struct addr_hash *out)
 {
-	const struct depths *want = &t->all_depths;
-	unsigned labels = 1;
-	size_t i;
+	const char *domain = a->text + a->domain_at, *end = a->text + a->len,
+	    *dot = end;
+	unsigned labels;
 
-	for (i = a->len; i > a->domain_at; i--) {
-		if (a->text[i - 1] != '.')
+	for (labels = 1; labels <= t->all_depths_most && (dot = memrchr(domain,
+	    '.', (size_t)(dot - domain))) != NULL; labels++) {
+		const char *from = dot + 1;
+
+		if (!depths_have(&t->all_depths, labels))
 			continue;
-		if (depths_have(want, labels)) {
-			out->suffix[out->suffix_n] = (struct suffix_hash){
-			    hash_text(&t->hash, a->text + i, a->len - i),
-			    (uint16_t)i, (uint16_t)labels };
-			out->suffix_n++;
-		}
-		labels++;
+		out->suffix[out->suffix_n++] = (struct suffix_hash){
+		    hash_text(&t->hash, from, (size_t)(end - from)),
+		    (uint16_t)(from - a->text), (uint16_t)labels };
 	}
 }
 
@@ -54,8 +53,7 @@ tables_hash_addr(const struct tables *t, const struct addr *a,
 	    a->len - a->domain_at);
 	out->address = record_hash_address(hash_text(&t->hash, a->text,
 	    a->local_len), out->domain);
-	if ((t->all_depths.bit[0] | t->all_depths.bit[1]) != 0 &&
-	    a->kind == ADDR_MAILBOX)
+	if (a->kind == ADDR_MAILBOX)
 		hash_suffixes(t, a, out);
 }
 
@@ -138,13 +136,23 @@ put_bucket(struct tables *t, uint64_t selector, struct rows rows)
 	t->bucket[i] = (struct bucket){ selector, rows };
 }
 
-/* The bits that both halves of all source IPs share. */
+static unsigned
+needs_of(const struct target *t, unsigned internal, unsigned external)
+{
+	return t->kind == TARGET_INTERNAL ? internal :
+	    t->kind == TARGET_EXTERNAL ? external : 0;
+}
+
+/* The standings, and the bits that both halves of all source IPs share. */
 static struct guard
 guard_of(const struct policy *p, bool reverse)
 {
 	struct guard g = { .mask = { 0, 0 } };
 	size_t i;
 
+	g.needs = needs_of(reverse ? &p->to : &p->from, SENDER_INTERNAL,
+	    SENDER_EXTERNAL) | needs_of(reverse ? &p->from : &p->to,
+	    RCPT_INTERNAL, RCPT_EXTERNAL);
 	/* an orientation that is reversed has no conditions */
 	for (i = 0; i < p->ips_n && !reverse; i++) {
 		unsigned len = p->ips[i].len;
@@ -164,6 +172,19 @@ guard_of(const struct policy *p, bool reverse)
 	return g;
 }
 
+/* What both ask for. */
+static struct guard
+guard_join(const struct guard *a, const struct guard *b)
+{
+	struct guard g = *a;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		g.mask[i] &= b->mask[i] & ~(a->net[i] ^ b->net[i]);
+	g.needs &= b->needs;
+	return g;
+}
+
 static void
 make_guards(struct tables *t)
 {
@@ -172,9 +193,15 @@ make_guards(struct tables *t)
 	while (n < t->index_n && t->index[n].selector % 2 == 0)
 		n++;
 	t->guard = xcalloc(n, sizeof(*t->guard));
-	for (i = 0; i < n; i++)
+	t->guard_block = xcalloc(n / GUARD_BLOCK + 1, sizeof(*t->guard));
+	for (i = 0; i < n; i++) {
+		struct guard *block = &t->guard_block[i / GUARD_BLOCK];
+
 		t->guard[i] = guard_of(&t->policies[t->index[i].policy],
 		    t->index[i].reverse);
+		*block = i % GUARD_BLOCK == 0 ? t->guard[i] :
+		    guard_join(block, &t->guard[i]);
+	}
 }
 
 /* The index is sorted: each run of equal selectors becomes a bucket. */

@@ -36,9 +36,13 @@ struct index_row {
 	uint32_t policy;	/* in policies */
 	bool reverse;
 };
-/* What all source IPs of a policy have in common, before they are looked at
- * one by one; nothing when it has none. */
-struct guard { uint64_t net[2], mask[2]; };
+/* Where a question's two sides stand, and where a row wants them. */
+enum standing { SENDER_INTERNAL = 1, SENDER_EXTERNAL = 2, RCPT_INTERNAL = 4,
+    RCPT_EXTERNAL = 8 };
+/* What a row that names neither side asks for before it is looked at: what all
+ * its source IPs have in common, nothing when it has none, and standings. */
+struct guard { uint64_t net[2], mask[2]; unsigned needs; };
+#define GUARD_BLOCK 8
 /* Some rows of the index. */
 struct rows { uint32_t first, n; };
 /* The rows of one selector; selector 0 is empty. */
@@ -56,10 +60,11 @@ struct domain_slot {
 };
 
 static inline bool
-guard_lets(const struct guard *g, const uint64_t ip[2])
+guard_lets(const struct guard *g, const uint64_t ip[2], unsigned standing)
 {
-	return ((ip[0] ^ g->net[0]) & g->mask[0]) == 0 &&
-	    ((ip[1] ^ g->net[1]) & g->mask[1]) == 0;
+	return (((ip[0] ^ g->net[0]) & g->mask[0]) |
+	    ((ip[1] ^ g->net[1]) & g->mask[1]) |
+	    (g->needs & ~standing)) == 0;
 }
 
 /* A set of numbers of labels, 1 to 127. */
@@ -76,6 +81,17 @@ static inline bool
 depths_have(const struct depths *d, unsigned labels)
 {
 	return labels < 128 && (d->bit[labels / 64] >> labels % 64 & 1) != 0;
+}
+
+/* The greatest; 0: none. */
+static inline unsigned
+depths_most(const struct depths *d)
+{
+	unsigned most = 127;
+
+	while (most > 0 && !depths_have(d, most))
+		most--;
+	return most;
 }
 
 /* Is it "*." and a domain? */
@@ -104,6 +120,7 @@ struct prefixes {
 	struct ip_prefix *p;
 	size_t n, cap;
 	uint32_t first[130];
+	uint64_t v4_first[4];	/* the first bytes of their IPv4 addresses */
 };
 
 /* A class of small records, each with its own part of the tables. */
@@ -133,6 +150,7 @@ struct tables {
 	/* rows that every question tries; they stand first in the index */
 	struct rows wide[POLICY_TYPES];
 	struct guard *guard;		/* one for each */
+	struct guard *guard_block;	/* what GUARD_BLOCK of them share */
 	struct bucket *bucket;		/* NULL: no policies */
 	size_t bucket_mask;
 	struct hash_bits named;		/* by policies */
@@ -141,6 +159,7 @@ struct tables {
 	uint8_t kinds[POLICY_TYPES][SIDE_WIDE];
 	struct depths depths;
 	struct depths all_depths;	/* and those of entries */
+	unsigned all_depths_most;	/* the greatest of them; 0: none */
 	uint64_t protected_first[4];	/* the first bytes of protected names */
 	struct domain_slot *domain_at;	/* NULL: none */
 	struct hash_bits domain_named;	/* among domains */

@@ -244,13 +244,31 @@ add_row(struct tables *t, size_t policy, bool reverse)
 	t->index[t->index_n++] = row;
 }
 
+/* The address that what a row asks for begins with: none counts as ::. */
+static struct ip
+first_ip(const struct tables *t, const struct index_row *r)
+{
+	const struct policy *p = &t->policies[r->policy];
+
+	return p->ips_n == 0 || r->reverse ? (struct ip){ { 0 } } :
+	    p->ips[0].ip;
+}
+
+/* Rows that have much in common lie together, for their guards. */
 static int
-by_selector(const void *a, const void *b)
+by_selector(const void *a, const void *b, void *arg)
 {
 	const struct index_row *x = a, *y = b;
+	int c;
 
 	if (x->selector != y->selector)
 		return x->selector < y->selector ? -1 : 1;
+	if (x->selector % 2 == 0) {
+		struct ip from = first_ip(arg, x), to = first_ip(arg, y);
+
+		if ((c = memcmp(from.b, to.b, sizeof(from.b))) != 0)
+			return c;
+	}
 	if (x->policy != y->policy)
 		return x->policy < y->policy ? -1 : 1;
 	return (int)x->reverse - (int)y->reverse;
@@ -338,5 +356,6 @@ tables_index_policies(struct tables *t)
 		    p->to.kind == TARGET_ATTRIBUTE;
 	}
 	if (t->index_n > 1)
-		qsort(t->index, t->index_n, sizeof(*t->index), by_selector);
+		qsort_r(t->index, t->index_n, sizeof(*t->index), by_selector,
+		    t);
 }

@@ -74,7 +74,7 @@ empty_policies(struct tables *t)
 	t->bucket = NULL;
 	t->bucket_mask = 0;
 	memset(t->wide, 0, sizeof(t->wide));
-	t->guard = NULL;
+	t->guard = t->guard_block = NULL;
 	t->named.bit = NULL;
 	memset(t->kinds, 0, sizeof(t->kinds));
 	memset(&t->depths, 0, sizeof(t->depths));
@@ -231,6 +231,7 @@ free_policies(struct tables *t)
 	free(t->policies);
 	free(t->index);
 	free(t->guard);
+	free(t->guard_block);
 	free(t->bucket);
 	free(t->named.bit);
 	for (i = 0; i < POLICY_TYPES; i++)

@@ -215,19 +215,21 @@ static void
 want_names(const struct tables *t, const struct envelope *env,
     struct want *w, want_ahead *ahead, void *arg)
 {
-	uint64_t near[4];
+	uint64_t near[3];
 
 	tables_hash_addr(t, &env->rcpt, &w->rcpt);
+	if (ahead != NULL)
+		ahead(arg, &w->rcpt.address, 1);
 	tables_prefetch(t, &w->rcpt);
 	tables_hash_addr(t, &env->sender, &w->sender);
+	if (ahead != NULL) {
+		near[0] = w->sender.address;
+		near[1] = w->sender.domain;
+		near[2] = record_hash_user(w->rcpt.address, 0,
+		    w->sender.domain).near;
+		ahead(arg, near, 3);
+	}
 	tables_prefetch(t, &w->sender);
-	if (ahead == NULL)
-		return;
-	near[0] = w->rcpt.address;
-	near[1] = w->sender.address;
-	near[2] = w->sender.domain;
-	near[3] = record_hash_user(w->rcpt.address, 0, w->sender.domain).near;
-	ahead(arg, near, 4);
 }
 
 int
@@ -247,7 +249,8 @@ want_first(const struct tables *t, struct envelope *env, struct want *w,
 		return ERR_TOOBIG;
 	want_rcpt(w, t, env);
 	want_sender(w, t, env);
-	want_headers(w, t, env);
+	if (env->headers_n > 0)
+		want_headers(w, t, env);
 	return w->over ? ERR_TOOBIG : 0;	/* GCOVR_EXCL_BR_LINE: add() */
 }
 
@@ -371,7 +374,8 @@ want_second(const struct tables *t, struct envelope *env,
 	if (env->has_sender_base)
 		add_user(w, env->user, user, &env->sender_base,
 		    w->sender_base, h->domain, WHO_SENDER_BASE, 0);
-	want_user_headers(w, t, env, user);
+	if (env->headers_n > 0)
+		want_user_headers(w, t, env, user);
 	return w->over ? ERR_TOOBIG : 0;	/* GCOVR_EXCL_BR_LINE: add() */
 }
 

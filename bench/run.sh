@@ -19,10 +19,10 @@ usage="usage: bench/run.sh short | full [-o json]"
 case ${1:-} in
 short) scale=0.1 tenth=0.01 rounds=5 time=300ms stall=0.02 nodes=200
 	fleet_rounds=3 events=50000 smtp_time=500ms peer_time=300ms
-	peer_rounds=3 ;;
+	peer_rounds=3 settle=60 ;;
 full) scale=1 tenth=0.1 rounds=9 time=2s stall=0.1 nodes=1000
 	fleet_rounds=5 events=1000000 smtp_time=2s peer_time=1s
-	peer_rounds=9 ;;
+	peer_rounds=9 settle=480 ;;
 *)
 	echo "$usage" >&2
 	exit 2
@@ -41,7 +41,7 @@ out=${BENCH_OUT:-$(dirname "$bench")/bench}
 mkdir -p "$out"
 out=$(realpath "$out")
 rm -f "$out"/results.ndjson "$out"/*.svg
-export BENCH_SAVE=$out/results.ndjson BENCH_STEP
+export BENCH_SAVE=$out/results.ndjson BENCH_STEP SETTLE_S=$settle
 dir=${BENCH_DIR:-}
 if [ -z "$dir" ]; then
 	dir=$(mktemp -d)
@@ -88,7 +88,8 @@ all() {
 	step "decision, 100 policies" decide --scale "$scale" \
 	    --policies 100 --dir "$dir/few" --rounds "$rounds" --mix miss
 	step "deltas" delta --rounds "$rounds"
-	step "fronts" fronts "${whole[@]}" --time "$time" --settle 60s
+	step "fronts" fronts "${whole[@]}" --time "$time" \
+	    --settle "${settle}s"
 	step "fleet" fleet --nodes "$nodes" --rounds "$fleet_rounds" \
 	    --scale "$scale" --real-set "$dir/whole"
 	step "events" events --events "$events" --rounds "$fleet_rounds"

@@ -22,7 +22,7 @@ struct decide_bench {
 };
 
 static const char *const mixes[] = { "all", "miss", "known", "hit", "mixed",
-    NULL };
+    "hot", NULL };
 
 static const char *const only_names[] = { "all", "node", "naive", "exact",
     "whole", "probes", "get", NULL };
@@ -32,7 +32,8 @@ static const struct conf_option options[] = {
 	CMD_COMMON,
 	{ .name = "mix", .type = CONF_ENUM, .offset = AT(mix), .def = "all",
 	    .choices = mixes, .help = "miss: no record; known: the recipient "
-	    "alone; hit: a blocked sender's domain; mixed: 10 % hits" },
+	    "alone; hit: a blocked sender's domain; mixed: 10 % hits; hot: "
+	    "hits of the same 512 pairs again and again" },
 	{ .name = "only", .type = CONF_ENUM, .offset = AT(only),
 	    .def = "all", .choices = only_names,
 	    .help = "one way alone, as for a profile" },

@@ -65,6 +65,8 @@ const struct mark marks[] = {
 	    DECIDE("decision", "hit", "node"),
 	    DECIDE("decision", "hit", "one LevelDB Get"), NULL, MARK_AT_MOST,
 	    1.35, false },
+	{ "decision, hit when hot: ns", DECIDE("decision", "hot", "node"),
+	    NONE, NULL, MARK_AT_MOST, 1000, false },
 	{ "decision, miss: ns, two threads to one",
 	    DECIDE("decision, two threads", "miss", "node"),
 	    DECIDE("decision", "miss", "node"), NULL, MARK_AT_MOST, 1.1,

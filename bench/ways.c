@@ -24,7 +24,8 @@
 #define BATCH 64
 #define BATCHES_MAX 16384
 
-const char *const mix_names[] = { "miss", "known", "hit", "mixed", NULL };
+const char *const mix_names[] = { "miss", "known", "hit", "mixed", "hot",
+    NULL };
 
 struct case_ {
 	char sender[SET_ADDRESS_MAX], rcpt[SET_ADDRESS_MAX];
@@ -163,7 +164,10 @@ make_case(struct worker *w, struct case_ *c, enum mix mix)
 	uint64_t n = w->next++;
 	bool known = mix == MIX_KNOWN || (mix == MIX_MIXED && n % 2 == 0);
 
-	c->hit = mix == MIX_HIT || (mix == MIX_MIXED && n % 10 == 3);
+	if (mix == MIX_HOT)
+		n %= HOT_PAIRS;
+	c->hit = mix == MIX_HIT || mix == MIX_HOT ||
+	    (mix == MIX_MIXED && n % 10 == 3);
 	set_sender(&w->p->set, n, c->hit, c->sender);
 	set_recipient(&w->p->set, n, known, c->rcpt);
 	memset(&c->env, 0, sizeof(c->env));

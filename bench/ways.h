@@ -41,8 +41,10 @@ int places_open(struct places *p, const struct set *s, const char *dir,
 /* Removes the copy it made, too. */
 void places_close(struct places *p);
 
-/* Which envelopes. */
-enum mix { MIX_MISS, MIX_KNOWN, MIX_HIT, MIX_MIXED, MIXES };
+/* Which envelopes.  HOT: hits, but always the same HOT_PAIRS pairs of sender
+ * and recipient, in turn, so that all they need is in caches. */
+enum mix { MIX_MISS, MIX_KNOWN, MIX_HIT, MIX_MIXED, MIX_HOT, MIXES };
+#define HOT_PAIRS 512
 extern const char *const mix_names[];
 
 struct worker;

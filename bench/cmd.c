@@ -80,6 +80,28 @@ cmd_folder(const struct cmd_common *c, const struct set *s, char dir[1024],
 void
 cmd_folder_end(const struct cmd_common *c, const char *dir)
 {
-	if (c->dir == NULL)
+	if (c->dir == NULL && dir[0] != '\0')
 		file_remove_tree(dir, NULL);
+}
+
+int
+cmd_run(const struct conf_program *p, void *conf, int argc, char **argv,
+    int (*run)(void *conf, struct cmd_work *w))
+{
+	const struct cmd_common *common = conf;
+	struct cmd_work w = { .dir = "" };
+	int status, rc;
+
+	if (!cmd_load(p, conf, argc, argv, &status))
+		return status;
+	/* the command's name stands behind the program's */
+	w.report = report_new((enum report_form)common->output,
+	    strrchr(p->name, ' ') + 1);
+	rc = run(conf, &w);
+	cmd_folder_end(common, w.dir);
+	if (rc == 0)
+		report_end(w.report);
+	report_free(&w.report);
+	conf_fini(p, conf);
+	return rc < 0 ? cmd_failed(p, rc, &w.why) : 0;
 }

@@ -41,7 +41,7 @@ extern const char *const cmd_forms[];
 int cmd_set(const struct cmd_common *c, struct set *out);
 int cmd_folder(const struct cmd_common *c, const struct set *s,
     char dir[1024], struct diag *why);
-/* Remove the folder when it was one of our own. */
+/* Remove the folder when it was one of our own; "" is none. */
 void cmd_folder_end(const struct cmd_common *c, const char *dir);
 
 /* Each runs one command: argv[0] is its name.  The exit status. */
@@ -69,5 +69,20 @@ bool cmd_load(const struct conf_program *p, void *target, int argc,
     char **argv, int *status);
 /* Say why on stderr; the exit status for it. */
 int cmd_failed(const struct conf_program *p, int rc, const struct diag *why);
+
+/* What a command has while it runs. */
+struct cmd_work {
+	struct report *report;
+	struct diag why;
+	char dir[1024];		/* for cmd_folder(); ended behind the command */
+};
+
+/*
+ * A whole command that measures and reports: reads the settings into conf
+ * (cleared; struct cmd_common is first in it), lets run do the work, prints the
+ * report, or why run returned an error.  The exit status.
+ */
+int cmd_run(const struct conf_program *p, void *conf, int argc, char **argv,
+    int (*run)(void *conf, struct cmd_work *w));
 
 #endif

@@ -164,17 +164,18 @@ report_sizes(struct report *r, const struct places *p)
 }
 
 static int
-run(const struct decide_bench *c, struct places *p, char dir[1024],
-    struct report *r, struct diag *why)
+run_all(const struct decide_bench *c, struct places *p, struct cmd_work *w)
 {
+	struct report *r = w->report;
+	struct diag *why = &w->why;
 	struct job job[THREADS_MAX];
 	struct set set;
 	int64_t i;
 	int rc, mix;
 
 	if ((rc = cmd_set(&c->common, &set)) < 0 ||
-	    (rc = cmd_folder(&c->common, &set, dir, why)) < 0 ||
-	    (rc = places_open(p, &set, dir, why)) < 0)
+	    (rc = cmd_folder(&c->common, &set, w->dir, why)) < 0 ||
+	    (rc = places_open(p, &set, w->dir, why)) < 0)
 		return rc;
 	for (i = 0; i < c->threads; i++)
 		job[i].worker = worker_new(p, (uint64_t)(i + 1) << 34);
@@ -188,26 +189,20 @@ run(const struct decide_bench *c, struct places *p, char dir[1024],
 	return 0;
 }
 
+static int
+run(void *arg, struct cmd_work *w)
+{
+	struct places p = { .db = NULL };
+	int rc = run_all(arg, &p, w);
+
+	places_close(&p);
+	return rc;
+}
+
 int
 cmd_decide(int argc, char **argv)
 {
 	struct decide_bench c = { .mix = 0 };
-	struct places p = { .db = NULL };
-	struct diag why = { "" };
-	struct report *r;
-	char dir[1024] = "";
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "decide");
-	rc = run(&c, &p, dir, r, &why);
-	places_close(&p);
-	if (dir[0] != '\0')
-		cmd_folder_end(&c.common, dir);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

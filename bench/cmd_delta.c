@@ -241,9 +241,11 @@ run_all(struct delta_run *run, int64_t rounds, struct report *r,
 }
 
 static int
-run(const struct delta_bench *c, char dir[1024], struct report *r,
-    struct diag *why)
+run(void *arg, struct cmd_work *w)
 {
+	const struct delta_bench *c = arg;
+	struct diag *why = &w->why;
+	char *dir = w->dir;
 	struct delta_run run = { .r = NULL };
 	struct set set;
 	size_t k;
@@ -262,7 +264,7 @@ run(const struct delta_bench *c, char dir[1024], struct report *r,
 		    &run.cert, why);
 	if (rc == 0) {
 		read_set(&run, &set);
-		rc = run_all(&run, c->rounds, r, why);
+		rc = run_all(&run, c->rounds, w->report, why);
 	}
 	ruleset_unref(&run.r);
 	sign_key_free(&run.publisher);
@@ -276,20 +278,6 @@ int
 cmd_delta(int argc, char **argv)
 {
 	struct delta_bench c = { .rounds = 0 };
-	struct diag why = { "" };
-	struct report *r;
-	char dir[1024] = "";
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "delta");
-	rc = run(&c, dir, r, &why);
-	if (dir[0] != '\0')
-		cmd_folder_end(&c.common, dir);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

@@ -208,8 +208,8 @@ report_sides(struct report *r, const struct events_conf *c,
 }
 
 static int
-run(const struct events_conf *c, const struct set *set, struct report *r,
-    struct diag *why)
+run_rounds(const struct events_conf *c, const struct set *set,
+    struct report *r, struct diag *why)
 {
 	struct events_shared *s = mmap(NULL, sizeof(*s), PROT_READ |
 	    PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -232,23 +232,20 @@ run(const struct events_conf *c, const struct set *set, struct report *r,
 	return rc;
 }
 
+static int
+run(void *arg, struct cmd_work *w)
+{
+	const struct events_conf *c = arg;
+	struct set set;
+	int rc = cmd_set(&c->common, &set);
+
+	return rc < 0 ? rc : run_rounds(c, &set, w->report, &w->why);
+}
+
 int
 cmd_events(int argc, char **argv)
 {
 	struct events_conf c = { .nodes = 0 };
-	struct diag why = { "" };
-	struct report *r;
-	struct set set;
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "events");
-	if ((rc = cmd_set(&c.common, &set)) == 0)
-		rc = run(&c, &set, r, &why);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

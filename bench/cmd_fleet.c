@@ -282,7 +282,7 @@ round_of(struct bench *b, struct diag *why)
 }
 
 static int
-run(struct bench *b, struct report *r, struct diag *why)
+run_all(struct bench *b, struct report *r, struct diag *why)
 {
 	struct cmd_common common = b->conf->common;
 	int64_t round;
@@ -308,26 +308,22 @@ run(struct bench *b, struct report *r, struct diag *why)
 	return 0;
 }
 
+static int
+run(void *arg, struct cmd_work *w)
+{
+	struct bench *b = xcalloc(1, sizeof(*b));
+	int rc;
+
+	b->conf = arg;
+	rc = run_all(b, w->report, &w->why);
+	free(b);
+	return rc;
+}
+
 int
 cmd_fleet(int argc, char **argv)
 {
 	struct fleet_conf_bench c = { .nodes = 0 };
-	struct bench *b = xcalloc(1, sizeof(*b));
-	struct diag why = { "" };
-	struct report *r;
-	int status, rc;
 
-	b->conf = &c;
-	if (!cmd_load(&program, &c, argc, argv, &status)) {
-		free(b);
-		return status;
-	}
-	r = report_new((enum report_form)c.common.output, "fleet");
-	rc = run(b, r, &why);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	free(b);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

@@ -59,7 +59,7 @@ struct side { struct samples s, cpu, server, rs, rcpu, rall; };
 struct join {
 	const struct join_conf *conf;
 	struct set set;
-	char dir[1024];
+	char *dir;
 	struct side side[SIDES];
 	uint64_t records;
 };
@@ -229,9 +229,11 @@ report_all(struct report *r, const struct join *j)
 }
 
 static int
-run(struct join *j, struct report *r, struct diag *why)
+run(void *arg, struct cmd_work *w)
 {
-	const struct cmd_common *c = &j->conf->common;
+	struct join run = { .conf = arg, .dir = w->dir }, *j = &run;
+	const struct cmd_common *c = arg;
+	struct diag *why = &w->why;
 	struct fleet_real *real;
 	int64_t i;
 	int rc;
@@ -245,7 +247,7 @@ run(struct join *j, struct report *r, struct diag *why)
 	for (i = 0; i < j->conf->rounds && rc == 0; i++)
 		rc = round_of(j, why);
 	if (rc == 0)
-		report_all(r, j);
+		report_all(w->report, j);
 	return rc;
 }
 
@@ -253,20 +255,6 @@ int
 cmd_join(int argc, char **argv)
 {
 	struct join_conf c = { .rounds = 0 };
-	struct join j = { .conf = &c };
-	struct diag why = { "" };
-	struct report *r;
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "join");
-	rc = run(&j, r, &why);
-	if (j.dir[0] != '\0')
-		cmd_folder_end(&c.common, j.dir);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

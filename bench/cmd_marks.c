@@ -186,8 +186,11 @@ report_left_out(const json_t *runs, struct report *r)
 }
 
 static int
-run(const struct marks_conf *c, struct report *r, struct diag *why)
+run(void *arg, struct cmd_work *w)
 {
+	const struct marks_conf *c = arg;
+	struct report *r = w->report;
+	struct diag *why = &w->why;
 	static const char *const results[] = { "met", "missed",
 	    "not measured" };
 	size_t n[3] = { 0, 0, 0 }, i, k;
@@ -215,17 +218,6 @@ int
 cmd_marks(int argc, char **argv)
 {
 	struct marks_conf c = { .results = NULL };
-	struct diag why = { "" };
-	struct report *r;
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "marks");
-	rc = run(&c, r, &why);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

@@ -103,8 +103,10 @@ report_target(struct report *r, const struct milter_conf *c,
 }
 
 static int
-run(struct milter_conf *c, struct report *r, struct diag *why)
+run(void *arg, struct cmd_work *w)
 {
+	const struct milter_conf *c = arg;
+	struct diag *why = &w->why;
 	struct compare_target t[COMPARE_MAX] = { { .pid = 0 } };
 	struct milter_samples s[COMPARE_MAX];
 	struct milter_load load = { .connections = (unsigned)c->connections,
@@ -136,7 +138,7 @@ run(struct milter_conf *c, struct report *r, struct diag *why)
 			add(&s[i], &res[i], &res[0]);
 	}
 	for (i = 0; i < n; i++)
-		report_target(r, c, t[i].name, &s[i]);
+		report_target(w->report, c, t[i].name, &s[i]);
 	return 0;
 }
 
@@ -144,17 +146,6 @@ int
 cmd_milter(int argc, char **argv)
 {
 	struct milter_conf c = { .targets = NULL };
-	struct diag why = { "" };
-	struct report *r;
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "milter");
-	rc = run(&c, r, &why);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

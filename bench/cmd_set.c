@@ -108,9 +108,12 @@ measure_start(const struct set_bench *c, const struct set *s,
 }
 
 static int
-run(const struct set_bench *c, char dir[1024], struct report *r,
-    struct diag *why)
+run(void *arg, struct cmd_work *w)
 {
+	const struct set_bench *c = arg;
+	struct report *r = w->report;
+	struct diag *why = &w->why;
+	char *dir = w->dir;
 	struct set_times t;
 	struct set set;
 	char path[1100];
@@ -142,20 +145,6 @@ int
 cmd_set_main(int argc, char **argv)
 {
 	struct set_bench c = { .rounds = 0 };
-	struct diag why = { "" };
-	struct report *r;
-	char dir[1024] = "";
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "set");
-	rc = run(&c, dir, r, &why);
-	if (dir[0] != '\0')
-		cmd_folder_end(&c.common, dir);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

@@ -121,8 +121,10 @@ run_rounds(const struct smtp_conf *c, struct smtp_load *load,
 }
 
 static int
-run(struct smtp_conf *c, struct report *r, struct diag *why)
+run(void *arg, struct cmd_work *w)
 {
+	const struct smtp_conf *c = arg;
+	struct diag *why = &w->why;
 	struct compare_target t[COMPARE_MAX] = { { .pid = 0 } };
 	struct smtp_samples s[COMPARE_MAX];
 	struct smtp_load load = { .connections = (unsigned)c->connections,
@@ -142,7 +144,7 @@ run(struct smtp_conf *c, struct report *r, struct diag *why)
 	if ((rc = run_rounds(c, &load, t, n, s, why)) < 0)
 		return rc;
 	for (i = 0; i < n; i++)
-		report_target(r, c, t[i].name, &s[i]);
+		report_target(w->report, c, t[i].name, &s[i]);
 	return 0;
 }
 
@@ -150,17 +152,6 @@ int
 cmd_smtp(int argc, char **argv)
 {
 	struct smtp_conf c = { .targets = NULL };
-	struct diag why = { "" };
-	struct report *r;
-	int status, rc;
 
-	if (!cmd_load(&program, &c, argc, argv, &status))
-		return status;
-	r = report_new((enum report_form)c.common.output, "smtp");
-	rc = run(&c, r, &why);
-	if (rc == 0)
-		report_end(r);
-	report_free(&r);
-	conf_fini(&program, &c);
-	return rc < 0 ? cmd_failed(&program, rc, &why) : 0;
+	return cmd_run(&program, &c, argc, argv, run);
 }

@@ -5,7 +5,8 @@
  * The changes come as a file of lines "BEGIN END NAME", times in milliseconds
  * of the wall clock, written by whoever made them; it is read at the end.  With
  * --beside another server gets the same load at the same time: what it shows
- * is the machine's doing.
+ * is the machine's doing.  So each phase has both servers' p99 to their own
+ * when quiet, and the other's longest answer while the node's longest was due.
  */
 #include <pthread.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@
 
 #define WINDOWS_MAX 64
 #define SLICES_MAX 6000
+#define QUARTERS 4
 #define MARK_US 5000.0		/* no answer over it */
 
 struct stall_conf {
@@ -41,7 +43,7 @@ struct stall {
 	size_t slices_n;
 	struct window window[WINDOWS_MAX];
 	size_t windows_n;
-	double quiet_us;		/* p99 of a quiet slice */
+	double quiet_us, beside_us;	/* p99 of a quiet slice of each */
 };
 
 #define AT(m) offsetof(struct stall_conf, m)
@@ -141,64 +143,128 @@ window_of(const struct stall *s, size_t i)
 	return NULL;
 }
 
-/* p99 and max of the slices of one name (NULL: the quiet ones) of one server;
- * the number of slices. */
-static size_t
+/* What one server did in the slices of one name. */
+struct phase {
+	size_t n;		/* slices */
+	uint64_t requests;
+	struct samples p99;	/* of a slice */
+	double p99_us;		/* the median of them */
+	double max_us;
+	size_t max_at;		/* the slice that has it */
+};
+
+/* Slices from .. to - 1 of one name (NULL: the quiet ones). */
+static void
 collect(const struct stall *s, const struct load_slice *slice,
-    const char *name, struct samples *p99, double *max, uint64_t *requests)
+    const char *name, size_t from, size_t to, struct phase *ph)
 {
 	double *all = xcalloc(s->slices_n + 1, sizeof(*all));
-	size_t n = 0, i;
+	size_t i;
 
-	*max = 0;
-	*requests = 0;
-	for (i = 0; i < s->slices_n; i++) {
+	memset(ph, 0, sizeof(*ph));
+	for (i = from; i < to; i++) {
 		const struct window *w = window_of(s, i);
 
 		if ((w == NULL) != (name == NULL) ||
 		    (w != NULL && strcmp(w->name, name) != 0))
 			continue;
-		all[n++] = slice[i].p99_us;
-		*requests += slice[i].n;
-		if (slice[i].max_us > *max)
-			*max = slice[i].max_us;
+		all[ph->n++] = slice[i].p99_us;
+		ph->requests += slice[i].n;
+		if (slice[i].max_us > ph->max_us) {
+			ph->max_us = slice[i].max_us;
+			ph->max_at = i;
+		}
 	}
 	/* evenly picked, when there are more than samples can hold */
-	for (i = 0; i < n; i += n / SAMPLES_MAX + 1)
-		samples_add(p99, all[i]);
+	for (i = 0; i < ph->n; i += ph->n / SAMPLES_MAX + 1)
+		samples_add(&ph->p99, all[i]);
+	ph->p99_us = samples_median(&ph->p99);
 	free(all);
-	return n;
 }
 
-/* One row; the p99 of a slice. */
-static double
-report_window(const struct stall *s, const char *name, double quiet,
-    struct report *r)
+static json_t *
+ratio(double a, double b)
 {
-	struct samples p99 = { .n = 0 }, beside = { .n = 0 };
-	double max, beside_max, p;
-	uint64_t requests, others;
-	size_t n = collect(s, s->slice, name, &p99, &max, &requests);
+	return report_number(b > 0 ? a / b : 0);
+}
+
+/* The longest answer of the server beside in slice i and the two next to it:
+ * an answer counts where it ended. */
+static double
+beside_then(const struct stall *s, size_t i)
+{
+	size_t k = i > 0 ? i - 1 : 0;
+	double max = 0;
+
+	for (; k <= i + 1 && k < s->slices_n; k++) {
+		if (s->beside[k].max_us > max)
+			max = s->beside[k].max_us;
+	}
+	return max;
+}
+
+/* One row; NULL is quiet, the first one, which the others are held against. */
+static void
+report_window(struct stall *s, const char *name, struct report *r)
+{
+	struct phase node, beside;
 	json_t *row;
 
-	p = samples_median(&p99);
-	row = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "while",
-	    name == NULL ? "quiet" : name, "slices", (json_int_t)n, "req/s",
-	    report_number(n == 0 ? 0 : (double)requests * 1000 /
-	    (double)(n * s->conf->slice_ms)), "p99 us", report_spread(&p99),
-	    "x quiet", report_number(quiet > 0 ? p / quiet : 1), "max us",
-	    report_number(max));
+	collect(s, s->slice, name, 0, s->slices_n, &node);
+	if (name == NULL)
+		s->quiet_us = node.p99_us;
+	row = json_pack("{s:s, s:I, s:o, s:o, s:o}", "while", name == NULL ?
+	    "quiet" : name, "slices", (json_int_t)node.n, "req/s", ratio(
+	    (double)node.requests * 1000, (double)(node.n *
+	    s->conf->slice_ms)), "p99 us", report_spread(&node.p99),
+	    "x quiet", ratio(node.p99_us, s->quiet_us));
 	if (s->beside != NULL) {
-		collect(s, s->beside, name, &beside, &beside_max, &others);
+		collect(s, s->beside, name, 0, s->slices_n, &beside);
+		if (name == NULL)
+			s->beside_us = beside.p99_us;
 		json_object_set_new(row, "beside: p99 us",
-		    report_spread(&beside));
+		    report_spread(&beside.p99));
+		json_object_set_new(row, "beside: x quiet",
+		    ratio(beside.p99_us, s->beside_us));
+		json_object_set_new(row, "x beside", ratio(node.p99_us,
+		    beside.p99_us));
+	}
+	json_object_set_new(row, "max us", report_number(node.max_us));
+	json_object_set_new(row, "at s", report_number((double)(node.max_at *
+	    s->conf->slice_ms) / 1000));
+	if (s->beside != NULL) {
+		json_object_set_new(row, "beside then: max us",
+		    report_number(beside_then(s, node.max_at)));
 		json_object_set_new(row, "beside: max us",
-		    report_number(beside_max));
-		json_object_set_new(row, "x beside", report_number(n == 0 ? 0
-		    : p / samples_median(&beside)));
+		    report_number(beside.max_us));
 	}
 	report_row(r, "stall", row);
-	return p;
+}
+
+/* The quiet slices of each quarter of the run: as much as these differ, the
+ * machine changed, and ratios to quiet hold that. */
+static void
+report_quiet(const struct stall *s, struct report *r)
+{
+	struct phase node, beside;
+	size_t i;
+
+	for (i = 0; i < QUARTERS; i++) {
+		size_t from = i * s->slices_n / QUARTERS;
+		size_t to = (i + 1) * s->slices_n / QUARTERS;
+		json_t *row;
+
+		collect(s, s->slice, NULL, from, to, &node);
+		row = json_pack("{s:I, s:I, s:o}", "quarter",
+		    (json_int_t)i + 1, "slices", (json_int_t)node.n,
+		    "p99 us", report_number(node.p99_us));
+		if (s->beside != NULL) {
+			collect(s, s->beside, NULL, from, to, &beside);
+			json_object_set_new(row, "beside: p99 us",
+			    report_number(beside.p99_us));
+		}
+		report_row(r, "quiet over the run", row);
+	}
 }
 
 static void
@@ -206,7 +272,7 @@ report_all(struct stall *s, struct report *r)
 {
 	size_t i, k;
 
-	s->quiet_us = report_window(s, NULL, 0, r);
+	report_window(s, NULL, r);
 
 	for (i = 0; i < s->windows_n; i++) {
 		for (k = 0; k < i; k++) {
@@ -214,8 +280,9 @@ report_all(struct stall *s, struct report *r)
 				break;
 		}
 		if (k == i)
-			report_window(s, s->window[i].name, s->quiet_us, r);
+			report_window(s, s->window[i].name, r);
 	}
+	report_quiet(s, r);
 }
 
 static void
@@ -228,12 +295,14 @@ report_slices(const struct stall *s, struct report *r)
 		const struct window *w = window_of(s, i);
 
 		report_detail(r, "over time", json_pack("{s:I, s:I, s:o, "
-		    "s:o, s:o, s:o, s:s}", "ms", (json_int_t)(i *
+		    "s:o, s:o, s:o, s:o, s:s}", "ms", (json_int_t)(i *
 		    s->conf->slice_ms), "requests", (json_int_t)slice->n,
 		    "p50 us", report_number(slice->p50_us), "p99 us",
 		    report_number(slice->p99_us), "max us", report_number(
-		    slice->max_us), "beside: max us", report_number(s->beside
-		    == NULL ? 0 : s->beside[i].max_us), "while", w == NULL ?
+		    slice->max_us), "beside: p99 us", report_number(s->beside
+		    == NULL ? 0 : s->beside[i].p99_us), "beside: max us",
+		    report_number(s->beside == NULL ? 0 :
+		    s->beside[i].max_us), "while", w == NULL ?
 		    "" : w->name));
 	}
 }

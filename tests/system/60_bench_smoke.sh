@@ -55,6 +55,8 @@ holds latency_over_time_is_taken "$bench" stall --target "unix:$dir/null" \
     --changes "$dir/changes" --plot "$dir/plot.svg"
 says it_has_the_phase held 'delta <of 1>'
 says it_draws_on_the_terminal held 'p99 when quiet'
+says it_says_what_the_machine_did held 'beside then: max us'
+says it_has_quiet_over_the_run held 'quiet over the run'
 holds its_plot_has_axes_title_and_legend python3 -c '
 import sys, xml.etree.ElementTree as e
 t = [x.text for x in e.parse(sys.argv[1]).iter() if x.text and x.text.strip()]
@@ -73,7 +75,11 @@ results=$dir/results.ndjson
 BENCH_SAVE=$results BENCH_STEP=decision "$bench" decide --dir "$set_dir" \
     --rounds 1 --decisions 2000 --mix miss >"$dir/out" 2>&1 ||
     die "no results" "$dir/out"
+BENCH_SAVE=$results BENCH_STEP=decision "$bench" decide --dir "$set_dir" \
+    --rounds 1 --decisions 2000 --mix hot --only node >"$dir/out" 2>&1 ||
+    die "no results when hot" "$dir/out"
 cat >>"$results" <<'J'
+{"results": {"stall": [{"while": "scrub", "x quiet": 1.4, "beside: x quiet": 1.5}]}}
 {"results": {"set": [{"disk bytes a record": 70.1, "build s": 15}]}}
 {"left_out": "rspamd", "why": "it is not there"}
 J
@@ -84,6 +90,11 @@ mark() {
 		if m['mark'].startswith('$1')][0]['$2']"
 }
 same mark_at_its_limit_is_met "$(mark 'load of the' result)" met
+same mark_when_hot_is_measured "$(mark 'decision, hit when hot' result |
+    sed 's/met\|missed/measured/')" measured
+same mark_is_missed_for_whatever_cause "$(mark 'scrub: p99' result)" missed
+same the_machine_stands_beside_it \
+    "$(mark 'scrub: p99' 'limit or peer')" 1.5
 same mark_over_it_is_missed "$(mark disk result)" missed
 same mark_without_results_is_not_met "$(mark 'join storm' result)" \
     "not measured"
@@ -93,4 +104,4 @@ expect marks_are_a_table 0 "$bench" marks --results "$results"
 says what_was_left_out_is_named out 'it is not there'
 echo '{"results": ' >>"$results"
 expect results_that_are_cut_are_refused 1 "$bench" marks --results "$results"
-says it_names_the_line err 'line 4'
+says it_names_the_line err 'line 6'

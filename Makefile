@@ -63,7 +63,8 @@ FUZZERS := $(FUZZ:%=$(BUILD)/fuzzers/%)
 TSAN_TESTS ?= test_sock test_db test_httpd test_httpd_start test_log \
 	test_spool test_scrub test_sync test_sync_cert test_join test_keeper \
 	test_publisher test_backup test_fleet test_fleet_audit \
-	test_fleet_reads test_retire test_snapshot test_chunk_reader
+	test_fleet_reads test_retire test_snapshot test_chunk_reader \
+	test_filter_make
 TSAN_UNKNOWN := $(filter-out $(UNIT_SRC:tests/unit/%.c=%),$(TSAN_TESTS))
 $(if $(TSAN_UNKNOWN),$(error TSAN_TESTS: no such test: $(TSAN_UNKNOWN)))
 TSAN := $(TSAN_TESTS:%=build/tsan/tests/%)

@@ -40,7 +40,8 @@ struct head {
 
 struct filter {
 	struct filter_probe probe;	/* first */
-	uint64_t keys, made_for;
+	_Atomic uint64_t keys;
+	uint64_t made_for;
 	uint8_t secret[FILTER_SECRET_LEN];
 	struct hash_key hash;
 	uint8_t *mem;			/* head, blocks, sum */
@@ -112,8 +113,8 @@ bits_of(uint64_t own, int i)
 	    (uint64_t)1 << (own >> (12 * i + 6) & 63);
 }
 
-void
-filter_add(struct filter *f, struct record_hash h)
+static void
+set_bits(struct filter *f, struct record_hash h)
 {
 	_Atomic uint64_t *b = filter_block(f->probe, h.near);
 	int i;
@@ -121,7 +122,45 @@ filter_add(struct filter *f, struct record_hash h)
 	for (i = 0; i < FILTER_WORDS; i++)
 		atomic_fetch_or_explicit(&b[i], bits_of(h.own, i),
 		    memory_order_relaxed);
-	f->keys++;
+}
+
+static void
+count(struct filter *f, uint64_t keys)
+{
+	atomic_fetch_add_explicit(&f->keys, keys, memory_order_relaxed);
+}
+
+void
+filter_add(struct filter *f, struct record_hash h)
+{
+	set_bits(f, h);
+	count(f, 1);
+}
+
+/* Its place in memory is asked for now and written to later: it is in no
+ * cache. */
+void
+filter_adder_put(struct filter *f, struct filter_adder *a, const void *key,
+    size_t len)
+{
+	struct record_hash hash = filter_hash(f, key, len);
+	struct record_hash *at = &a->pending[a->n % FILTER_ADDER_KEYS];
+
+	filter_prefetch(f, hash.near);
+	if (a->n++ >= FILTER_ADDER_KEYS)
+		set_bits(f, *at);
+	*at = hash;
+}
+
+void
+filter_adder_end(struct filter *f, struct filter_adder *a)
+{
+	size_t i;
+
+	for (i = 0; i < FILTER_ADDER_KEYS && i < a->n; i++)
+		set_bits(f, a->pending[i]);
+	count(f, a->n);
+	a->n = 0;
 }
 
 bool

@@ -3,7 +3,7 @@
  * bits a key, under a keyed hash of the parts of each.
  *
  * "Not there" is certain, "there" is right in about 199 of 200 cases and
- * must be looked up.  One thread adds, any number ask meanwhile; who asks
+ * must be looked up.  Any number ask while others add; who asks
  * for a key is sure to see it once the one who added it has said so, as by
  * handing over a view.
  */
@@ -41,6 +41,20 @@ struct record_hash filter_hash(const struct filter *f, const void *key,
     size_t len);
 const struct hash_key *filter_hash_key(const struct filter *f);
 void filter_add(struct filter *f, struct record_hash h);
+
+/*
+ * Keys on their way into a filter, whose places in memory are fetched
+ * meanwhile: for many keys.  Begins as zeros, one for each thread; such threads
+ * may add at the same time.  What was put in is in the filter after the end.
+ */
+#define FILTER_ADDER_KEYS 16
+struct filter_adder {
+	struct record_hash pending[FILTER_ADDER_KEYS];	/* a ring, .. */
+	size_t n;				/* .. of so many in all */
+};
+void filter_adder_put(struct filter *f, struct filter_adder *a,
+    const void *key, size_t len);
+void filter_adder_end(struct filter *f, struct filter_adder *a);
 
 /* More keys than it was made for: slower, never wrong. */
 bool filter_is_full(const struct filter *f);

@@ -15,13 +15,11 @@
 #include "proto/base/file.h"
 
 #define META(name) (name), sizeof(name) - 1
-#define PENDING 16		/* bits of the filter on their way */
 
 struct ruleset_build {
 	struct db_load *db;
 	struct filter *filter;
-	struct record_hash pending[PENDING];	/* a ring, the newest .. */
-	size_t hashes;			/* .. of so many in all */
+	struct filter_adder adder;
 	char dir[SETS_PATH_LEN];
 	uint8_t key[RULESET_KEY_LEN];
 	uint8_t name[FILTER_NAME_LEN];
@@ -68,30 +66,6 @@ ruleset_build_free(struct ruleset_build **bp)
 	*bp = NULL;
 }
 
-/* Its place in memory is asked for now and written to later: it is in no
- * cache. */
-static void
-add_to_filter(struct ruleset_build *b, struct bytes key)
-{
-	struct record_hash hash = filter_hash(b->filter, key.p, key.n);
-	struct record_hash *at = &b->pending[b->hashes % PENDING];
-
-	filter_prefetch(b->filter, hash.near);
-	if (b->hashes++ >= PENDING)
-		filter_add(b->filter, *at);
-	*at = hash;
-}
-
-static void
-end_filter(struct ruleset_build *b)
-{
-	size_t i;
-
-	for (i = 0; i < PENDING && i < b->hashes; i++)
-		filter_add(b->filter, b->pending[i]);
-	b->hashes = 0;
-}
-
 /* Does key sort behind the one before? */
 static bool
 rises(const struct ruleset_build *b, struct bytes key)
@@ -120,7 +94,7 @@ ruleset_build_put(struct ruleset_build *b, struct bytes key,
 	if (record_is_small(key.p[0]))
 		b->small++;
 	else
-		add_to_filter(b, key);
+		filter_adder_put(b->filter, &b->adder, key.p, key.n);
 	ruleset_hash(b->key, key.p, key.n, val.p, val.n, hash);
 	buf_reset(&b->value);
 	buf_put(&b->value, val.p, val.n);
@@ -166,7 +140,7 @@ ruleset_build_finish(struct ruleset_build *b, uint64_t count,
 		return diag_set(why, ERR_CONFLICT, "%llu records came and the "
 		    "manifest says %llu", (unsigned long long)b->records,
 		    (unsigned long long)count);
-	end_filter(b);
+	filter_adder_end(b->filter, &b->adder);
 	/* what is known last sorts first: a range of its own, by name */
 	if ((rc = db_load_range(b->db, why)) < 0 ||
 	    (rc = put_meta(b, META(RULESET_META_CERT), frames->cert,

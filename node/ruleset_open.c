@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/filter_make.h"
 #include "node/ruleset_impl.h"
 #include "node/sets.h"
 #include "proto/base/err.h"
@@ -319,25 +320,6 @@ load_deltas(struct opening *o, struct diag *why)
 /* --- the filter ---------------------------------------------------------- */
 
 static int
-scan_keys(struct store *s, struct diag *why)
-{
-	struct db_iter *it = db_iter_new(s->db, NULL);
-	int rc;
-
-	for (db_iter_first(it); db_iter_valid(it); db_iter_next(it)) {
-		struct bytes key = db_iter_key(it);
-
-		if (key.n > 0 && record_is_known(key.p[0]) &&
-		    !record_is_small(key.p[0]))
-			filter_add(s->filter, filter_hash(s->filter, key.p,
-			    key.n));
-	}
-	rc = db_iter_error(it, why);
-	db_iter_free(&it);
-	return rc;
-}
-
-static int
 load_filter(struct opening *o, struct diag *why)
 {
 	struct store *s = o->s;
@@ -352,7 +334,7 @@ load_filter(struct opening *o, struct diag *why)
 	log_info("filter.made", F_S("set", s->dir),
 	    F_S("reason", reason.text));
 	s->filter = filter_new(o->records + o->records / 4 + 65536, s->key);
-	if ((rc = scan_keys(s, why)) < 0)
+	if ((rc = filter_make(s->filter, s->db, o->records, why)) < 0)
 		return rc;
 	if (filter_save(s->filter, path, s->name, &reason) < 0)
 		log_warning("filter.unsaved", F_S("reason", reason.text));

@@ -423,6 +423,43 @@ db_iter_error(const struct db_iter *i, struct diag *why)
 	return err == NULL ? 0 : map_error(err, "scanning", why);
 }
 
+/* About the bytes of what sorts before key. */
+static uint64_t
+size_before(struct db *d, const char *key, size_t len)
+{
+	const char *from = "";
+	size_t from_len = 0;
+	uint64_t size = 0;
+
+	pthread_mutex_lock(&d->mu);
+	if (d->db != NULL)
+		leveldb_approximate_sizes(d->db, 1, &from, &from_len, &key,
+		    &len, &size);
+	pthread_mutex_unlock(&d->mu);
+	return size;
+}
+
+void
+db_split(struct db *d, size_t n, uint8_t (*keys)[DB_SPLIT_LEN])
+{
+	static const char end[] = "\377\377\377\377\377\377\377\377\377";
+	uint64_t all = size_before(d, end, sizeof(end) - 1), low, bit;
+	size_t i;
+
+	for (i = 0; i + 1 < n; i++) {
+		uint64_t want = all / n * (i + 1);
+
+		for (low = 0, bit = (uint64_t)1 << 63; bit > 0; bit >>= 1) {
+			uint64_t key = htobe64(low | bit);
+
+			if (size_before(d, (char *)&key, sizeof(key)) <= want)
+				low |= bit;
+		}
+		low = htobe64(low);
+		memcpy(keys[i], &low, DB_SPLIT_LEN);
+	}
+}
+
 static int
 compare(struct bytes a, const void *key, size_t len)
 {

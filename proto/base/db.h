@@ -107,6 +107,14 @@ struct bytes db_iter_value(const struct db_iter *it);
 int db_iter_error(const struct db_iter *it, struct diag *why);
 
 /*
+ * n - 1 keys that cut what db holds into n parts of about the same size, for n
+ * iterators at a time: they do not fall, and need not stand in it.  By 8 bytes
+ * only; parts may be empty.  What was just written may not count.
+ */
+#define DB_SPLIT_LEN 8
+void db_split(struct db *db, size_t n, uint8_t (*keys)[DB_SPLIT_LEN]);
+
+/*
  * Copy all that view (NULL: now) shows into a new database at dir, synced.
  * Ends early with ERR_TIMEOUT once *stop is set (NULL: never).  0, ERR_EXISTS,
  * ERR_FULL, ERR_CORRUPT, ERR_IO.

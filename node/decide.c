@@ -330,6 +330,17 @@ now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* One in eight is timed, by chance, so that it cannot be always the same ones:
+ * two looks at the clock are a tenth of a decision.  The first is. */
+static bool
+is_timed(struct decider *d)
+{
+	uint64_t dice = d->dice;
+
+	d->dice = dice * 6364136223846793005u + 1442695040888963407u;
+	return dice >> 61 == 0;
+}
+
 static void
 count(struct decider *d, enum stage stage, const struct verdict *v)
 {
@@ -359,7 +370,8 @@ decide(struct decider *d, struct ruleset *r, const struct question *q,
     enum stage stage, struct answer *out)
 {
 	struct verdict v __attribute__((uninitialized));
-	uint64_t begin = now_us();
+	bool timed = is_timed(d);
+	uint64_t begin = timed ? now_us() : 0;
 
 	begin_answer(out);
 	if (q->sender.p == NULL || q->recipient.p == NULL) {
@@ -382,7 +394,8 @@ decide(struct decider *d, struct ruleset *r, const struct question *q,
 	if (!q->again)
 		count(d, stage, &v);
 	respond(d, r, q, &v, out);
-	metrics_took(d->m, now_us() - begin);
+	if (timed)
+		metrics_took(d->m, now_us() - begin);
 }
 
 void

@@ -109,7 +109,7 @@ decide_asked_before(struct decider *d, const struct question *q,
 {
 	uint64_t hash[DECIDE_HASHES];
 	struct decide_recent *slot;
-	uint64_t now = clock_mono_ms();
+	uint64_t now = clock_mono_tick_ms();
 
 	if (q->instance.p == NULL || q->instance.len == 0) {
 		decide_id(d, id);

@@ -39,6 +39,7 @@ struct decider {
 	uint8_t random[64 * REPLY_ID_RANDOM];
 	size_t random_left;
 	uint64_t complained_ms;
+	uint64_t dice;			/* which decisions are timed */
 };
 
 /* v as text of at most cap - 1 bytes of valid UTF-8 without controls. */

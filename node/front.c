@@ -240,7 +240,7 @@ start_waiting(struct conn *c, uint64_t ticket)
 
 	c->waiting = true;
 	c->ticket = ticket;
-	c->waits_since_ms = clock_mono_ms();
+	c->waits_since_ms = f->watch.now_ms;	/* when its bytes came */
 	c->wait_prev = f->wait_last;
 	*(f->wait_last != NULL ? &f->wait_last->wait_next :
 	    &f->wait_first) = c;

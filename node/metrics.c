@@ -58,7 +58,7 @@ put_took(struct metrics *m, struct buf *out)
 	size_t i;
 
 	begin(out, "postern_decide_seconds", "histogram",
-	    "Time one decision took.");
+	    "Time one decision took, of one in eight.");
 	for (i = 0; i < METRICS_BUCKETS; i++) {
 		n += m->took[i];
 		buf_printf(out, "postern_decide_seconds_bucket{le=\"%g\"} "

@@ -46,7 +46,8 @@ metrics_add(_Atomic uint64_t *counter, uint64_t n)
 	    memory_order_relaxed) + n, memory_order_relaxed);
 }
 
-/* A decision took this long; from the loop's thread. */
+/* A decision that was timed (one in eight is) took this long; from the loop's
+ * thread. */
 void metrics_took(struct metrics *m, uint64_t us);
 
 /* All refusals and defers; all decisions. */

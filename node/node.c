@@ -38,7 +38,8 @@
 #define DRAIN_TICK_MS 20
 #define TOKEN_MAX 4096
 #define TICK_MS 5000
-#define GATHER_NS 200000	/* for others that are asked now */
+#define GATHER_NS 500000	/* for others that are asked now */
+#define GATHER_LOOK 8		/* events between two looks at the clock */
 #define OPEN_WARN_MS 60000
 
 struct node {
@@ -66,6 +67,7 @@ struct node {
 	bool has_handles;
 	bool recorded;			/* an event, in this round */
 	uint64_t since_ns;		/* .. and when the first was recorded */
+	unsigned gathered;		/* .. and how many since */
 	uint64_t drain_until_ms;
 	uint64_t warned_open, warned_open_ms;
 
@@ -157,7 +159,8 @@ on_round(uv_check_t *c)
 	bool more = n->recorded;
 
 	n->recorded = false;
-	if (!more && uv_is_active((uv_handle_t *)&n->again))
+	if (uv_is_active((uv_handle_t *)&n->again) && (!more ||
+	    uv_hrtime() - n->since_ns >= GATHER_NS))
 		write_events(n);
 }
 
@@ -173,7 +176,7 @@ static uint64_t
 record(void *arg, const struct event *e)
 {
 	struct node *n = arg;
-	uint64_t ticket, now = uv_hrtime();
+	uint64_t ticket;
 
 	log_debug("decide.event", F_S("id", e->id),
 	    F_S("recipient", e->recipient), F_S("sender", e->sender));
@@ -183,9 +186,11 @@ record(void *arg, const struct event *e)
 	    spool_add(n->spool, n->encoded.data, n->encoded.len);
 	n->recorded = true;
 	if (!uv_is_active((uv_handle_t *)&n->again)) {
-		n->since_ns = now;
+		n->since_ns = uv_hrtime();
+		n->gathered = 0;
 		uv_idle_start(&n->again, on_again);
-	} else if (now - n->since_ns >= GATHER_NS)
+	} else if (++n->gathered % GATHER_LOOK == 0 &&
+	    uv_hrtime() - n->since_ns >= GATHER_NS)
 		write_events(n);
 	return ticket;
 }

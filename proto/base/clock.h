@@ -13,6 +13,10 @@
 /* Milliseconds of CLOCK_BOOTTIME: rises through a suspend, never steps. */
 uint64_t clock_mono_ms(void);
 
+/* Milliseconds of the last tick of the kernel, at most 10 ago, of a clock that
+ * stands still in a suspend: not comparable with the one above. */
+uint64_t clock_mono_tick_ms(void);
+
 /* Microseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_wall_us(void);
 

@@ -26,6 +26,8 @@
 #define BLOCK_TAIL 5			/* kind, sum */
 #define MAGIC 0xdb4775248b80fb57u
 #define PUT 1				/* low byte of a trailer */
+#define LINE 64				/* of the cache */
+#define RUN_BYTES 768			/* most of sixteen entries' */
 
 struct table {
 	const uint8_t *map;
@@ -34,8 +36,8 @@ struct table {
 	struct buf key;
 };
 
-/* The first 16 bytes of a key as numbers that compare as it does. */
-struct head { uint64_t a, b; };
+/* The first 16 bytes of a key as a number that compares as it does. */
+__extension__ typedef unsigned __int128 head;
 
 struct block {
 	const uint8_t *p;
@@ -46,9 +48,9 @@ struct block {
 struct db_frozen {
 	struct table *table;
 	size_t tables_n, tables_cap;
-	struct head *head;		/* of each block's key */
+	head *head;			/* of each block's key */
 	struct block *block;
-	size_t n, heads_cap, blocks_cap;
+	size_t n, cap;
 };
 
 /* One entry of a block. */
@@ -123,15 +125,15 @@ big64(const uint8_t *p)
 	return __builtin_bswap64(v);
 }
 
-static struct head
+static inline head
 head_of(struct bytes key)
 {
 	uint8_t pad[16] = { 0 };
 
 	if (key.n >= 16)
-		return (struct head){ big64(key.p), big64(key.p + 8) };
+		return (head)big64(key.p) << 64 | big64(key.p + 8);
 	memcpy(pad, key.p, key.n);
-	return (struct head){ big64(pad), big64(pad + 8) };
+	return (head)big64(pad) << 64 | big64(pad + 8);
 }
 
 static int
@@ -145,23 +147,41 @@ compare(struct bytes a, struct bytes b)
 
 /* --- a look --------------------------------------------------------------- */
 
+/* The first block whose key in the list does not begin below h; n: none. */
+static inline size_t
+find_head(const struct db_frozen *f, head h)
+{
+	const head *at = f->head;
+	size_t n = f->n;
+
+	while (n > 1) {
+		const size_t half = n / 2;
+
+		/* no branch: which way is chance */
+		at += half & -(size_t)(at[half - 1] < h);
+		n -= half;
+	}
+	return (size_t)(at - f->head) + (*at < h);
+}
+
 /* The first block whose key in the list is not below key; n: none. */
 static inline size_t
 find_block(const struct db_frozen *f, struct bytes key)
 {
-	struct head h = head_of(key);
-	size_t at = 0, n = f->n;
+	head h = head_of(key);
+	size_t at = find_head(f, h), end;
 
-	while (n > 0) {
-		size_t half = n / 2, i = at + half;
-		const struct head *x = &f->head[i];
-		bool below = x->a != h.a ? x->a < h.a : x->b < h.b;
+	if (at == f->n || f->head[at] != h)
+		return at;
+	end = h + 1 == 0 ? f->n : find_head(f, h + 1);
+	while (at < end) {			/* they begin alike */
+		size_t mid = at + (end - at) / 2;
 
-		if (x->a == h.a && x->b == h.b)
-			below = compare(bytes_of(f->block[i].until,
-			    f->block[i].until_len), key) < 0;
-		at = below ? i + 1 : at;
-		n = below ? n - half - 1 : half;
+		if (compare(bytes_of(f->block[mid].until,
+		    f->block[mid].until_len), key) < 0)
+			at = mid + 1;
+		else
+			end = mid;
 	}
 	return at;
 }
@@ -214,6 +234,8 @@ find_entry(const uint8_t *p, const uint8_t *end, struct bytes key,
 	size_t same = 0, i, n, len;
 	struct entry e;
 
+	for (i = LINE; i < RUN_BYTES; i += LINE)
+		__builtin_prefetch(p + i);
 	while (p < end) {
 		if (!take_entry(&p, end, &e) ||
 		    e.rest.n < DB_TABLE_TRAILER_LEN || e.shared < same)
@@ -245,7 +267,10 @@ db_frozen_get(const struct db_frozen *f, struct bytes key,
 	const uint8_t *end, *p;
 	uint32_t restarts;
 
-	return i < f->n && b->p[b->len] == 0 &&
+	if (i == f->n)
+		return false;
+	__builtin_prefetch(b->p + b->len);	/* where restarts are told */
+	return b->p[b->len] == 0 &&
 	    entries_end(b->p, b->len, &end, &restarts) &&
 	    (p = find_restart(b->p, end, restarts, key)) != NULL &&
 	    find_entry(p, end, key, value);
@@ -276,9 +301,8 @@ take_block(const struct table *t, const uint8_t **p, const uint8_t *end,
 static int
 add_block(struct db_frozen *f, struct bytes data, struct bytes until)
 {
-	f->head = xgrow(f->head, &f->heads_cap, f->n + 1, sizeof(*f->head));
-	f->block = xgrow(f->block, &f->blocks_cap, f->n + 1,
-	    sizeof(*f->block));
+	if (f->n == f->cap)
+		return ERR_CORRUPT;	/* GCOVR_EXCL_LINE: were counted */
 	if (f->n > 0 && compare(bytes_of(f->block[f->n - 1].until,
 	    f->block[f->n - 1].until_len), until) >= 0)
 		return ERR_VERSION;
@@ -289,7 +313,7 @@ add_block(struct db_frozen *f, struct bytes data, struct bytes until)
 }
 
 static bool
-index_of(const struct table *t, struct bytes *index)
+index_of(const struct table *t, bool verify, struct bytes *index)
 {
 	const uint8_t *p, *end = t->map + t->len - 8;
 	struct bytes meta;
@@ -298,7 +322,7 @@ index_of(const struct table *t, struct bytes *index)
 		return false;
 	p = t->map + t->len - FOOTER_LEN;
 	return take_block(t, &p, end, false, &meta) &&
-	    take_block(t, &p, end, true, index);
+	    take_block(t, &p, end, verify, index);
 }
 
 /* The last key of a block, whole. */
@@ -339,22 +363,23 @@ take_index(const struct table *t, const uint8_t **p, const uint8_t *end,
 	return take_block(t, &at, at + e.value.n, false, block);
 }
 
-/* Its first and last keys: the index may put the last one higher. */
+/* Its first and last keys, as the index may put the last one higher; *blocks
+ * counts. */
 static int
-find_range(struct table *t)
+find_range(struct table *t, size_t *blocks)
 {
 	struct bytes index, block, until;
 	const uint8_t *p, *end;
 	uint32_t n;
 
-	if (!index_of(t, &index) ||
+	if (!index_of(t, true, &index) ||
 	    !entries_end(index.p, index.n, &end, &n))
 		return ERR_CORRUPT;
 	p = index.p;
 	if (!take_index(t, &p, end, &block, &until) || block.n < 4 ||
 	    !whole_key(block.p, block.p + block.n - 4, &t->first))
 		return ERR_CORRUPT;
-	while (p < end) {
+	for (++*blocks; p < end; ++*blocks) {
 		if (!take_index(t, &p, end, &block, &until))
 			return ERR_CORRUPT;
 	}
@@ -372,7 +397,7 @@ add_blocks(struct db_frozen *f, const struct table *t)
 	uint32_t n;
 	int rc = 0;
 
-	if (!index_of(t, &index) ||
+	if (!index_of(t, false, &index) ||
 	    !entries_end(index.p, index.n, &end, &n))
 		return ERR_CORRUPT;	/* GCOVR_EXCL_LINE: was just whole */
 	for (p = index.p; rc == 0 && p < end;) {
@@ -405,7 +430,7 @@ map_table(struct db_frozen *f, int dir, const char *name)
 		f->table = xgrow(f->table, &f->tables_cap, f->tables_n + 1,
 		    sizeof(t));
 		f->table[f->tables_n++] = t;
-		rc = find_range(&f->table[f->tables_n - 1]);
+		rc = find_range(&f->table[f->tables_n - 1], &f->cap);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -446,6 +471,8 @@ list_blocks(struct db_frozen *f)
 
 	if (f->tables_n == 0)
 		return ERR_NOENT;
+	f->head = xcalloc_pages(f->cap, sizeof(*f->head));
+	f->block = xcalloc_pages(f->cap, sizeof(*f->block));
 	qsort(f->table, f->tables_n, sizeof(f->table[0]), by_first);
 	for (i = 0; rc == 0 && i < f->tables_n; i++) {
 		if (i > 0 && compare(f->table[i - 1].last,

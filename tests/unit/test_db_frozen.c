@@ -294,6 +294,34 @@ tables_that_overlap_are_refused(void **state)
 }
 
 static void
+keys_of_ones_alone_are_found(void **state)
+{
+	struct fixture *x = *state;
+	uint8_t key[20];
+	struct bytes v;
+	size_t i;
+
+	memset(key, 0xff, sizeof(key));
+	assert_int_equal(db_load_begin(&x->load, x->path, NULL), 0);
+	for (i = 0; i < 256 * 256; i += 2) {
+		key[18] = (uint8_t)(i >> 8);
+		key[19] = (uint8_t)i;
+		assert_int_equal(db_load_put(x->load, bytes_of(key, 20),
+		    bytes_of(&key[18], 2), NULL), 0);
+	}
+	assert_int_equal(db_load_finish(x->load, NULL), 0);
+	assert_int_equal(db_frozen_open(&x->f, x->path, NULL), 0);
+	for (i = 0; i < 256 * 256; i++) {
+		key[18] = (uint8_t)(i >> 8);
+		key[19] = (uint8_t)i;
+		assert_int_equal(db_frozen_get(x->f, bytes_of(key, 20), &v),
+		    i % 2 == 0);
+		if (i % 2 == 0)
+			assert_memory_equal(v.p, &key[18], 2);
+	}
+}
+
+static void
 database_that_was_written_to_is_refused(void **state)
 {
 	struct fixture *x = *state;
@@ -322,6 +350,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    tables_that_overlap_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    keys_of_ones_alone_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    database_that_was_written_to_is_refused, setup,
 		    teardown),

@@ -12,10 +12,12 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
+#include "proto/base/thread.h"
 
 /* A new whole version when the deltas since the last one have so many bytes,
  * or a quarter of it if that is more: what a node that joins catches up by. */
 #define SINCE_MAX ((uint64_t)4 << 20)
+#define CUT_NICE 10	/* who asks, on this machine, is answered first */
 #define RETRY_MS 5000			/* after a cut that failed */
 #define PROVE_LATER 100000		/* records: fewer are proved when the
 					 * store is opened */
@@ -80,7 +82,7 @@ start_cut(struct publisher *p, bool prove)
 	    store_version(p->conf.store));
 	pthread_mutex_unlock(p->conf.lock);
 	p->cut_signer = signer_ref(p->signer);
-	if (pthread_create(&p->cutter, NULL, cut, p) != 0) {
+	if (thread_start(&p->cutter, "cut", CUT_NICE, cut, p) < 0) {
 		signer_unref(&p->cut_signer);
 		store_view_free(&p->view);
 		p->retry_ms = clock_mono_ms() + RETRY_MS;

@@ -6,7 +6,9 @@ usage: perf record -e sched:sched_switch,sched:sched_wakeup -a -- sleep 37
 
 Prints each wait of thread TID that lasted longer than MS (1), and for all of
 them together how long which thread ran meanwhile, by processor.  What a lock
-or a disk holds back is no wait here: such a thread cannot run.
+or a disk holds back is no wait here: such a thread cannot run.  Then what it
+did itself: how long it ran at most without a pause, and how long it waited for
+a disk or a page at most (the state D).
 """
 import re
 import sys
@@ -45,11 +47,36 @@ def waits(lines, tid):
             last = since
 
 
+def own(lines, tid):
+    """(runs, blocks): seconds it ran without a pause, and was in state D."""
+    runs, blocks = [], []
+    since = left = None
+    for line in lines:
+        m = SWITCH.search(line)
+        if m and int(m[3]) == tid:
+            if since is not None:
+                runs.append((float(m[2]) - since, since))
+            since, left = None, (float(m[2]), m[4])
+        elif m and int(m[6]) == tid:
+            since = float(m[2])
+            if left is not None and left[1].startswith("D"):
+                blocks.append((since - left[0], left[0]))
+    return runs, blocks
+
+
+def longest(what, times):
+    seconds, at = max(times, default=(0.0, 0.0))
+    print("%s: %d times, %.1f ms, the longest %.2f ms at %.6f" % (
+        what, len(times), sum(t for t, _ in times) * 1000, seconds * 1000,
+        at))
+
+
 def main():
     tid = int(sys.argv[1])
     limit = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.001
     total, n, seconds = Counter(), 0, 0.0
-    for begin, length, why, ran in waits(sys.stdin, tid):
+    lines = sys.stdin.readlines()
+    for begin, length, why, ran in waits(lines, tid):
         if length <= limit:
             continue
         n += 1
@@ -61,6 +88,9 @@ def main():
     print("%d waits, %.1f ms" % (n, seconds * 1000))
     for (name, who), s in total.most_common(20):
         print("  %-16s %7d %9.1f ms" % (name, who, s * 1000))
+    runs, blocks = own(lines, tid)
+    longest("it ran", runs)
+    longest("it was held back by a disk or a page", blocks)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
  */
 #include "node/policy_request.h"
 
+#include <endian.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -33,25 +34,52 @@ find_end(struct policy_parser *p, const char *data, size_t len)
 }
 
 /*
- * The attributes that somebody asks for, each in a slot of its own by length
- * and first two letters.  Two of one slot do not compile.
+ * The attributes that somebody asks for, each in a slot of its own by its first
+ * four letters, or behind one there that begins as it does.  Two of one slot do
+ * not compile.
  */
+#define PREFIX 4
 #define SLOTS 32
-#define SLOT(len, a, b) (((unsigned)(len) + 4 * (unsigned char)(a) + \
-	9 * (unsigned char)(b)) % SLOTS)
-#define FIELD(f, a, b) [SLOT(sizeof(#f) - 1, a, b)] = { #f, \
-	sizeof(#f) - 1, offsetof(struct policy_request, f) }
+#define SLOT_BY 0xa6cecc1bu	/* found by trying */
+#define SLOT(a, b, c, d) ((uint32_t)((uint32_t)(a) | (uint32_t)(b) << 8 | \
+	(uint32_t)(c) << 16 | (uint32_t)(d) << 24) * SLOT_BY >> 27)
+#define FIELD(f, also) { #f, sizeof(#f) - 1, \
+	offsetof(struct policy_request, f), also }
 
-static const struct field { char name[24]; uint8_t len, at; } fields[SLOTS] = {
-	FIELD(request, 'r', 'e'), FIELD(protocol_state, 'p', 'r'),
-	FIELD(sender, 's', 'e'), FIELD(recipient, 'r', 'e'),
-	FIELD(client_address, 'c', 'l'), FIELD(client_name, 'c', 'l'),
-	FIELD(reverse_client_name, 'r', 'e'), FIELD(helo_name, 'h', 'e'),
-	FIELD(instance, 'i', 'n'), FIELD(queue_id, 'q', 'u'),
-	FIELD(sasl_username, 's', 'a'), FIELD(sasl_method, 's', 'a'),
-	FIELD(policy_context, 'p', 'o'), FIELD(size, 's', 'i'),
-	FIELD(server_port, 's', 'e'),
+struct field {
+	char name[24];
+	uint8_t len, at;
+	uint8_t also;		/* 1 + place in others[]; 0: none */
+} __attribute__((aligned(32)));
+
+static const struct field others[] = {
+	FIELD(client_name, 0), FIELD(sasl_method, 0),
 };
+
+static const struct field fields[SLOTS] = {
+	[SLOT('r', 'e', 'q', 'u')] = FIELD(request, 0),
+	[SLOT('p', 'r', 'o', 't')] = FIELD(protocol_state, 0),
+	[SLOT('s', 'e', 'n', 'd')] = FIELD(sender, 0),
+	[SLOT('r', 'e', 'c', 'i')] = FIELD(recipient, 0),
+	[SLOT('c', 'l', 'i', 'e')] = FIELD(client_address, 1),
+	[SLOT('r', 'e', 'v', 'e')] = FIELD(reverse_client_name, 0),
+	[SLOT('h', 'e', 'l', 'o')] = FIELD(helo_name, 0),
+	[SLOT('i', 'n', 's', 't')] = FIELD(instance, 0),
+	[SLOT('q', 'u', 'e', 'u')] = FIELD(queue_id, 0),
+	[SLOT('s', 'a', 's', 'l')] = FIELD(sasl_username, 2),
+	[SLOT('p', 'o', 'l', 'i')] = FIELD(policy_context, 0),
+	[SLOT('s', 'i', 'z', 'e')] = FIELD(size, 0),
+	[SLOT('s', 'e', 'r', 'v')] = FIELD(server_port, 0),
+};
+
+static uint32_t
+load4(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
 
 static uint64_t
 load8(const char *p)
@@ -62,55 +90,52 @@ load8(const char *p)
 	return v;
 }
 
-/* Two names of len bytes, 4 to 24, without a call. */
+/* Two names of len bytes, 4 to 24, without a call; they begin alike. */
 static bool
 same_name(const char *a, const char *b, size_t len)
 {
-	uint32_t x, y;
-
-	if (len >= 8)
-		return load8(a) == load8(b) &&
-		    load8(a + len - 8) == load8(b + len - 8) &&
-		    (len <= 16 || load8(a + 8) == load8(b + 8));
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	if (x != y)
-		return false;
-	memcpy(&x, a + len - 4, sizeof(x));
-	memcpy(&y, b + len - 4, sizeof(y));
-	return x == y;
+	if (len < 8)
+		return load4(a + len - 4) == load4(b + len - 4);
+	return load8(a) == load8(b) &&
+	    load8(a + len - 8) == load8(b + len - 8) &&
+	    (len <= 16 || load8(a + 8) == load8(b + 8));
 }
 
-/* Where the value of this attribute goes; NULL: nobody asks for it.  name is
- * followed by one byte more. */
-static struct value *
-field_of(struct policy_request *out, const char *name, size_t len)
+/* The attribute of a line; NULL when nobody asks for it. */
+static const struct field *
+field_of(const char *line, size_t len)
 {
-	const struct field *f = &fields[SLOT(len, name[0], name[1])];
+	const struct field *f;
+	uint32_t first;
 
-	if (f->len != len || !same_name(f->name, name, len))
+	if (len <= PREFIX)
 		return NULL;
-	return (void *)((char *)out + f->at);
+	first = load4(line);
+	f = &fields[le32toh(first) * SLOT_BY >> 27];
+	if (load4(f->name) != first)
+		return NULL;
+	while (f->len >= len || line[f->len] != '=' ||
+	    !same_name(f->name, line, f->len)) {
+		if (f->also == 0)
+			return NULL;
+		f = &others[f->also - 1];
+	}
+	return f;
 }
 
-/* One line without its end; eq is its first "=", or NULL. */
+/* The value of attribute f, from its line up to end. */
 static int
-read_line(const char *line, const char *eq, const char *end,
+take_value(const char *line, const char *end, const struct field *f,
     struct policy_request *out, struct diag *why)
 {
-	struct value *v, got;
+	struct value *v = (void *)((char *)out + f->at), got;
 
-	if (eq == NULL || eq == line)
-		return diag_set(why, ERR_INVAL, "a line is not name=value");
-	v = field_of(out, line, (size_t)(eq - line));
-	if (v == NULL)
-		return 0;
-	got.p = eq + 1;
+	got.p = line + f->len + 1;
 	got.len = (size_t)(end - got.p);
 	if (v->p != NULL && (v->len != got.len ||
 	    memcmp(v->p, got.p, got.len) != 0))
-		return diag_set(why, ERR_INVAL, "attribute %.*s stands twice "
-		    "with different values", (int)(eq - line), line);
+		return diag_set(why, ERR_INVAL, "attribute %s stands twice "
+		    "with different values", f->name);
 	*v = got;
 	return 0;
 }
@@ -195,10 +220,11 @@ static size_t
 read_lines(const char *data, size_t len, struct policy_request *out,
     int *out_rc, struct diag *why)
 {
-	const char *line = data, *eq = NULL, *bad = NULL, *p, *nl;
-	const char *end = data + len;
+	const char *line = data, *bad = NULL, *p, *nl, *end = data + len;
+	const struct field *f;
 	struct marks m;
 	uint64_t eqs, nls, upto;
+	bool has_eq = false;	/* in an earlier block, this line */
 	int rc = 0;
 
 	for (p = data; p < end; p += BLOCK) {
@@ -214,16 +240,18 @@ read_lines(const char *data, size_t len, struct policy_request *out,
 			if (nl == line)
 				goto whole;
 			upto = nls ^ (nls - 1);
-			if (eq == NULL && (eqs & upto) != 0)
-				eq = p + __builtin_ctzll(eqs);
+			f = field_of(line, (size_t)(nl - line));
+			if (f != NULL && rc == 0)
+				rc = take_value(line, nl, f, out, why);
+			else if (rc == 0 && (*line == '=' ||
+			    (!has_eq && (eqs & upto) == 0)))
+				rc = diag_set(why, ERR_INVAL,
+				    "a line is not name=value");
 			eqs &= ~upto;
-			if (rc == 0)
-				rc = read_line(line, eq, nl, out, why);
+			has_eq = false;
 			line = nl + 1;
-			eq = NULL;
 		}
-		if (eq == NULL && eqs != 0)
-			eq = p + __builtin_ctzll(eqs);
+		has_eq |= eqs != 0;
 	}
 	return 0;
 whole:

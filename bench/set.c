@@ -102,6 +102,25 @@ set_count(const struct set *s)
 
 /* --- names ---------------------------------------------------------------- */
 
+/* As "%0*x" and "%0*u" would, which took half of the time that making the
+ * records does; where it ends. */
+static inline __attribute__((always_inline)) char *
+put_number(char *out, uint32_t v, unsigned width, unsigned base)
+{
+	char digits[10];
+	unsigned n = 0;
+
+	for (; v > 0; v /= base)
+		digits[n++] = "0123456789abcdef"[v % base];
+	while (width > n) {
+		*out++ = '0';
+		width--;
+	}
+	while (n > 0)
+		*out++ = digits[--n];
+	return out;
+}
+
 static void
 put_domain(char out[SET_ADDRESS_MAX], uint32_t i)
 {
@@ -113,8 +132,11 @@ put_directory(const struct set *s, uint32_t i, char out[SET_ADDRESS_MAX])
 {
 	uint64_t h = set_mix(s->seed ^ RECORD_DIRECTORY, i);
 
-	snprintf(out, SET_ADDRESS_MAX, "%06x.%s@d%05u.acme.example", i,
-	    name_of(h), (uint32_t)((h >> 16) % s->domains));
+	out = put_number(out, i, 6, 16);
+	*out++ = '.';
+	out = stpcpy(stpcpy(out, name_of(h)), "@d");
+	out = put_number(out, (uint32_t)((h >> 16) % s->domains), 5, 10);
+	strcpy(out, ".acme.example");
 }
 
 static void
@@ -331,16 +353,16 @@ make_user(struct set_iter *it)
 {
 	uint64_t h = set_mix(it->set->seed ^ RECORD_USER,
 	    (uint64_t)it->i * SET_USER_ENTRIES + it->k);
-	char user[SET_ADDRESS_MAX], entry[SET_ADDRESS_MAX];
+	char user[SET_ADDRESS_MAX], entry[SET_ADDRESS_MAX], *p;
 	uint32_t domain = (uint32_t)(h >> 20) & 0xfffff;
 
 	put_directory(it->set, 2 * it->i, user);
+	p = put_number(entry, it->k, 2, 10);
 	if (h % 10 < 3)
-		snprintf(entry, sizeof(entry), "%02u-%05x.example", it->k,
-		    domain);
+		*p++ = '-';
 	else
-		snprintf(entry, sizeof(entry), "%02u%s@s%05x.example", it->k,
-		    name_of(h >> 8), domain);
+		p = stpcpy(stpcpy(p, name_of(h >> 8)), "@s");
+	strcpy(put_number(p, domain, 5, 16), ".example");
 	record_key_user(&it->key, user, entry);
 	buf_put_u8(&it->val, h % 7 < 4 ? USER_BLOCK : h % 7 < 6 ?
 	    USER_PERMIT : USER_AUTO);

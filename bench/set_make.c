@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/stat.h"
+#include "node/chunk_reader.h"
 #include "node/identity.h"
 #include "node/ruleset_build.h"
 #include "node/sets.h"
@@ -27,17 +28,9 @@ struct maker {
 	const struct set *set;
 	struct sign_key *root, *publisher;
 	struct buf cert, head, manifest;
+	struct manifest about;
 	struct ruleset_build *build;
 };
-
-static int
-drop_chunk(void *arg, const struct manifest_chunk *c, const void *data)
-{
-	(void)arg;
-	(void)c;
-	(void)data;
-	return 0;
-}
 
 static int
 save_publisher(struct maker *m, const char *dir, struct diag *why)
@@ -132,11 +125,28 @@ generate(const struct set *s)
 	return stat_now() - begin;
 }
 
-/* The chunks of s to fn, and what the manifest says of them. */
 static int
-cut(const struct set *s, snapshot_chunk_fn fn, void *arg, struct manifest *m)
+keep_chunk(void *arg, const struct manifest_chunk *c, const void *data)
 {
-	struct snapshot_writer *w = snapshot_writer_new(fn, arg);
+	char path[1200], hex[HASH_LEN * 2 + 1];
+	FILE *f;
+
+	hex_format(c->hash, HASH_LEN, hex);
+	snprintf(path, sizeof(path), "%s/%s", (const char *)arg, hex);
+	if ((f = fopen(path, "we")) == NULL)
+		return ERR_IO;
+	if (fwrite(data, 1, c->len, f) != c->len) {
+		fclose(f);
+		return ERR_IO;
+	}
+	return fclose(f) == 0 ? 0 : ERR_IO;
+}
+
+/* The chunks of s as files in dir, and what the manifest says of them. */
+static int
+cut(const struct set *s, char *dir, struct manifest *m)
+{
+	struct snapshot_writer *w = snapshot_writer_new(keep_chunk, dir);
 	struct bytes key, val;
 	struct set_iter it;
 	int rc = 0;
@@ -152,17 +162,26 @@ cut(const struct set *s, snapshot_chunk_fn fn, void *arg, struct manifest *m)
 	return rc;
 }
 
+static void
+published_path(const char *dir, char out[1100])
+{
+	snprintf(out, 1100, "%s/published", dir);
+}
+
 static int
 publish(struct maker *m, const char *dir, struct diag *why)
 {
-	struct manifest manifest;
+	char path[1100];
 	int rc;
 
-	if ((rc = cut(m->set, drop_chunk, NULL, &manifest)) == 0 &&
-	    (rc = sign(m, &manifest)) == 0 &&
-	    (rc = save_frame(dir, SET_HEAD, &m->head, why)) == 0)
-		rc = save_frame(dir, SET_MANIFEST, &m->manifest, why);
-	manifest_fini(&manifest);
+	published_path(dir, path);
+	if ((rc = file_remove_tree(path, why)) == 0 &&
+	    (rc = file_mkdirs(path, 0700, why)) == 0 &&
+	    (rc = cut(m->set, path, &m->about)) == 0 &&
+	    (rc = sign(m, &m->about)) == 0 &&
+	    (rc = save_frame(dir, SET_HEAD, &m->head, why)) == 0 &&
+	    (rc = save_frame(dir, SET_MANIFEST, &m->manifest, why)) == 0)
+		rc = save_frame(path, "MANIFEST", &m->manifest, why);
 	return rc;
 }
 
@@ -173,22 +192,37 @@ all(const struct buf *b)
 }
 
 static int
-build(struct maker *m, const char *path, struct diag *why)
+put_chunk(struct maker *m, struct bytes chunk, struct diag *why)
+{
+	struct bytes key, val;
+	int rc = 0;
+
+	while (rc == 0 && chunk_next(&chunk, &key, &val))
+		rc = ruleset_build_put(m->build, key, val, why);
+	return rc < 0 ? rc : chunk.err;
+}
+
+/* As a node does that has all chunks. */
+static int
+build(struct maker *m, const char *dir, const char *path, struct diag *why)
 {
 	struct ruleset_frames f = { all(&m->head), all(&m->manifest),
 	    all(&m->cert) };
-	struct bytes key, val;
-	struct set_iter it;
+	char published[1100];
+	struct chunk_reader *r;
+	struct bytes chunk;
+	size_t i;
 	int rc;
 
-	rc = ruleset_build_begin(&m->build, path, set_count(m->set), why);
-	set_iter_init(&it, m->set);
-	while (rc == 0 && set_next(&it, &key, &val))
-		rc = ruleset_build_put(m->build, key, val, why);
+	published_path(dir, published);
+	r = chunk_reader_new(published, &m->about);
+	rc = ruleset_build_begin(&m->build, path, m->about.count, why);
+	for (i = 0; i < m->about.chunks_n && rc == 0; i++)
+		if ((rc = chunk_reader_next(r, &chunk, why)) == 0)
+			rc = put_chunk(m, chunk, why);
 	if (rc == 0)
-		rc = ruleset_build_finish(m->build, set_count(m->set), &f,
-		    why);
-	set_iter_fini(&it);
+		rc = ruleset_build_finish(m->build, m->about.count, &f, why);
+	chunk_reader_free(&r);
 	ruleset_build_free(&m->build);
 	return rc;
 }
@@ -209,7 +243,7 @@ make_all(struct maker *m, const char *dir, struct set_times *times,
 		return rc;
 	times->publish = stat_now() - t;
 	t = stat_now();
-	if ((rc = build(m, path, why)) < 0)
+	if ((rc = build(m, dir, path, why)) < 0)
 		return rc;
 	times->build = stat_now() - t;
 	return sets_install(dir, VERSION, path, why);
@@ -252,26 +286,10 @@ out:
 	buf_fini(&m.cert);
 	buf_fini(&m.head);
 	buf_fini(&m.manifest);
+	manifest_fini(&m.about);
 	sign_key_free(&m.root);
 	sign_key_free(&m.publisher);
 	return rc;
-}
-
-static int
-keep_chunk(void *arg, const struct manifest_chunk *c, const void *data)
-{
-	char path[1200], hex[HASH_LEN * 2 + 1];
-	FILE *f;
-
-	hex_format(c->hash, HASH_LEN, hex);
-	snprintf(path, sizeof(path), "%s/%s", (const char *)arg, hex);
-	if ((f = fopen(path, "we")) == NULL)
-		return ERR_IO;
-	if (fwrite(data, 1, c->len, f) != c->len) {
-		fclose(f);
-		return ERR_IO;
-	}
-	return fclose(f) == 0 ? 0 : ERR_IO;
 }
 
 /* The manifest that was signed says what was cut now. */
@@ -304,7 +322,7 @@ set_chunks(const struct set *s, const char *dir, struct diag *why)
 
 	memset(&m, 0, sizeof(m));
 	buf_init(&frame, FRAME_MAX);
-	snprintf(path, sizeof(path), "%s/published", dir);
+	published_path(dir, path);
 	snprintf(there, sizeof(there), "%s/MANIFEST", path);
 	if (access(there, F_OK) == 0)
 		return 0;
@@ -313,7 +331,7 @@ set_chunks(const struct set *s, const char *dir, struct diag *why)
 		diag_set(why, rc, "%s was made without its keys: make the set "
 		    "anew", dir);
 	if (rc == 0 && (rc = file_mkdirs(path, 0700, why)) == 0 &&
-	    (rc = cut(s, keep_chunk, path, &m)) == 0 &&
+	    (rc = cut(s, path, &m)) == 0 &&
 	    (rc = compare_manifest(&frame, &m, dir, why)) == 0)
 		rc = save_frame(path, "MANIFEST", &frame, why);
 	manifest_fini(&m);

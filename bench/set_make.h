@@ -12,8 +12,9 @@
 /* Seconds that the steps took; 0 when the folder was there. */
 struct set_times {
 	double generate;	/* the records alone, once through */
-	double publish;		/* and their chunks, hashes and digest */
-	double build;		/* database and filter, as a node makes them */
+	double publish;		/* again, and chunks, hashes, digest, files */
+	double build;		/* of the files: database and filter, as a node
+				 * that has fetched them makes them */
 };
 
 /*

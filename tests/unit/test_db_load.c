@@ -23,7 +23,8 @@
 #include "proto/base/err.h"
 #include "proto/base/file.h"
 
-#define MANY 300000		/* two tables of 32 MiB and more */
+#define MANY 60000		/* two tables: one of 32 MiB, and more */
+#define LONG 20000		/* bytes of every 40th value */
 
 struct fixture { char dir[64], path[80]; struct db_load *load; };
 
@@ -78,19 +79,18 @@ finish(struct fixture *f)
 static void
 record(size_t i, struct buf *key, struct buf *val)
 {
-	size_t k, n = i * 7919 % 250;
+	static uint8_t bytes[256 + LONG];
+	size_t k, n = i % 40 == 7 ? LONG : i * 7919 % 250;
 
+	for (k = 0; bytes[1] == 0 && k < sizeof(bytes); k++)
+		bytes[k] = (uint8_t)k;
 	buf_reset(key);
 	buf_reset(val);
 	buf_printf(key, "u%06zu", i / 10);
 	for (k = 0; k < i % 10; k++)
 		buf_put_u8(key, (uint8_t)(k == 5 ? 0xff : i % 10));
 	buf_put_u8(key, (uint8_t)(i % 10));
-	for (k = 0; k < n; k++)
-		buf_put_u8(val, (uint8_t)(i * 31 + k));
-	if (i == 777)
-		for (k = 0; k < 20000; k++)
-			buf_put_u8(val, (uint8_t)k);
+	buf_put(val, bytes + i * 31 % 256, n);
 }
 
 static void

@@ -93,6 +93,10 @@ struct want {
 	bool over;		/* a key had no room */
 	struct addr_hash rcpt, primary, sender;	/* primary: when it has one */
 	uint64_t rcpt_base, sender_base;	/* likewise */
+	/* What some policy may name of each side, in any form, as bits of
+	 * narrow_kind: surely nothing where none is set. */
+	uint8_t rcpt_named, sender_named;
+	bool trusted, authorized;	/* the client, by its address */
 	struct want_key key[DECIDE_KEYS_MAX];
 };
 

@@ -459,9 +459,8 @@ begin(struct judging *j, const struct tables *t, const struct envelope *env,
 	j->now_us = now_us;
 	j->with_monitored = false;
 	j->steps = 0;
-	j->trusted = env->has_ip && prefixes_hold(&t->trusted, &env->ip);
-	j->authorized = env->authenticated ||
-	    (env->has_ip && prefixes_hold(&t->authorized, &env->ip));
+	j->trusted = keys->trusted;
+	j->authorized = env->authenticated || keys->authorized;
 	j->rcpt_internal = env->rcpt_internal;
 	j->sender_internal = env->sender.kind == ADDR_NULL ? j->authorized :
 	    env->sender_internal;

@@ -50,12 +50,8 @@ struct judging {
 	uint16_t next[DECIDE_KEYS_MAX];
 	bool any_entry;			/* else nothing is reached */
 	bool any_user;			/* the user's list says something */
-	/* What is known of the sender and the recipient whatever the policy:
-	 * where they stand, and bits of narrow_kind for what some policy may
-	 * name of each (surely nothing where a bit is not set). */
-	unsigned standing;
+	unsigned standing;		/* of the sender and the recipient */
 	uint64_t ip[2];			/* the client's halves, or 0 */
-	uint8_t named[SIDE_WIDE];
 	uint64_t reached[REACHED_SIDES][MODEL_GROUPS_MAX / 64 + 1];
 	bool header_internal[DECIDE_HEADERS_MAX];
 	struct side rcpt;		/* in all its forms */
@@ -72,7 +68,8 @@ static inline bool
 match_may_name(const struct judging *j, enum policy_type type,
     enum index_side side)
 {
-	return (j->t->kinds[type][side] & j->named[side]) != 0;
+	return (j->t->kinds[type][side] & (side == SIDE_RCPT ?
+	    j->keys->rcpt_named : j->keys->sender_named)) != 0;
 }
 
 /* Could match_best() find anything?  Most questions end here. */

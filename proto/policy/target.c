@@ -70,52 +70,15 @@ reach_entry(struct judging *j, size_t i)
 	    who < WHO_HEADER ? REACHED_SENDER : REACHED_HEADER]);
 }
 
-/* What some policy may name of an address: of the address alone, or of its
- * domains, too. */
-static uint8_t
-named_form(const struct tables *t, uint64_t hash)
-{
-	return (uint8_t)(hash_bits_have(&t->named, hash) << NARROW_ADDRESS);
-}
-
-static uint8_t
-named_address(const struct tables *t, const struct addr_hash *h)
-{
-	unsigned wild = 0;
-	size_t i;
-
-	for (i = 0; i < h->suffix_n; i++)
-		wild |= hash_bits_have(&t->named, h->suffix[i].hash);
-	return (uint8_t)(named_form(t, h->address) | wild << NARROW_WILDCARD |
-	    (unsigned)hash_bits_have(&t->named, h->domain) << NARROW_DOMAIN);
-}
-
 /* What holds of the sender and the recipient for policies of all types. */
 static void
 begin_sides(struct judging *j)
 {
-	const struct envelope *e = j->env;
-	const struct want *w = j->keys;
-	const struct tables *t = j->t;
-	uint8_t rcpt = 0, sender = 0;
-
 	j->standing = (j->rcpt_internal ? RCPT_INTERNAL : RCPT_EXTERNAL) |
 	    (j->sender_internal ? SENDER_INTERNAL : SENDER_EXTERNAL);
 	j->ip[0] = j->ip[1] = 0;
-	if (e->has_ip)
-		ip_halves(&e->ip, j->ip);
-	if (t->named.bit != NULL) {
-		rcpt = named_address(t, &w->rcpt);
-		if (e->has_rcpt_base)
-			rcpt |= named_form(t, w->rcpt_base);
-		if (e->has_primary)
-			rcpt |= named_address(t, &w->primary);
-		sender = named_address(t, &w->sender);
-		if (e->has_sender_base)
-			sender |= named_form(t, w->sender_base);
-	}
-	j->named[SIDE_RCPT] = rcpt;
-	j->named[SIDE_SENDER] = sender;
+	if (j->env->has_ip)
+		ip_halves(&j->env->ip, j->ip);
 }
 
 void

@@ -99,6 +99,29 @@ base_hash(const struct tables *t, const struct addr *base,
 	    base->local_len), h->domain);
 }
 
+/* What some policy may name of an address: of the address alone, or of its
+ * domains, too. */
+static uint8_t
+named_form(const struct tables *t, uint64_t hash)
+{
+	return (uint8_t)(t->named.bit == NULL ? 0 :
+	    hash_bits_have(&t->named, hash) << NARROW_ADDRESS);
+}
+
+static uint8_t
+named_address(const struct tables *t, const struct addr_hash *h)
+{
+	unsigned wild = 0;
+	size_t i;
+
+	if (t->named.bit == NULL)
+		return 0;
+	for (i = 0; i < h->suffix_n; i++)
+		wild |= hash_bits_have(&t->named, h->suffix[i].hash);
+	return (uint8_t)(named_form(t, h->address) | wild << NARROW_WILDCARD |
+	    (unsigned)hash_bits_have(&t->named, h->domain) << NARROW_DOMAIN);
+}
+
 static const struct domain_slot *
 internal_domain(const struct tables *t, const struct addr *a,
     const struct addr_hash *h)
@@ -179,6 +202,7 @@ want_rcpt(struct want *w, const struct tables *t, struct envelope *env)
 		add_entries(w, t, &env->rcpt, h, WHO_RCPT, 0);
 	if (env->has_rcpt_base) {
 		user = w->rcpt_base = base_hash(t, &env->rcpt_base, h);
+		w->rcpt_named |= named_form(t, user);
 		add_text(w, RECORD_ALIAS, WHO_RCPT_BASE, 0, &env->rcpt_base,
 		    user);
 		if (directory)
@@ -207,6 +231,7 @@ want_sender(struct want *w, const struct tables *t, struct envelope *env)
 	if (!env->has_sender_base)
 		return;
 	w->sender_base = base_hash(t, &env->sender_base, h);
+	w->sender_named |= named_form(t, w->sender_base);
 	add_entry(w, &env->sender_base, w->sender_base, WHO_SENDER_BASE, 0);
 }
 
@@ -230,6 +255,12 @@ want_names(const struct tables *t, const struct envelope *env,
 		ahead(arg, near, 3);
 	}
 	tables_prefetch(t, &w->sender);
+	/* needed later, while what was asked for is on its way */
+	w->trusted = env->has_ip && prefixes_hold(&t->trusted, &env->ip);
+	w->authorized = env->has_ip && prefixes_hold(&t->authorized,
+	    &env->ip);
+	w->rcpt_named = named_address(t, &w->rcpt);
+	w->sender_named = named_address(t, &w->sender);
 }
 
 int
@@ -247,8 +278,8 @@ want_first(const struct tables *t, struct envelope *env, struct want *w,
 		return 0;
 	if (env->headers_n > DECIDE_HEADERS_MAX)
 		return ERR_TOOBIG;
-	want_rcpt(w, t, env);
 	want_sender(w, t, env);
+	want_rcpt(w, t, env);	/* by now its domain has been fetched */
 	if (env->headers_n > 0)
 		want_headers(w, t, env);
 	return w->over ? ERR_TOOBIG : 0;	/* GCOVR_EXCL_BR_LINE: add() */
@@ -346,6 +377,7 @@ find_user(const struct tables *t, struct envelope *env, struct want *w,
 	env->has_primary = true;
 	env->user = &env->primary;
 	tables_hash_addr(t, &env->primary, &w->primary);
+	w->rcpt_named |= named_address(t, &w->primary);
 	*hash = w->primary.address;
 	return 0;
 }

@@ -278,8 +278,8 @@ want_first(const struct tables *t, struct envelope *env, struct want *w,
 		return 0;
 	if (env->headers_n > DECIDE_HEADERS_MAX)
 		return ERR_TOOBIG;
+	want_rcpt(w, t, env);
 	want_sender(w, t, env);
-	want_rcpt(w, t, env);	/* by now its domain has been fetched */
 	if (env->headers_n > 0)
 		want_headers(w, t, env);
 	return w->over ? ERR_TOOBIG : 0;	/* GCOVR_EXCL_BR_LINE: add() */

@@ -131,10 +131,11 @@ run(void *arg, struct cmd_work *w)
 	if (rc < 0)
 		return rc;
 	snprintf(path, sizeof(path), "%s/sets/1/base", dir);
-	report_row(r, "set", json_pack("{s:I, s:o, s:o, s:o, s:o}",
+	report_row(r, "set", json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}",
 	    "records", (json_int_t)set_count(&set), "generate s",
 	    report_number(t.generate), "publish s", report_number(t.publish),
-	    "build s", report_number(t.build), "disk bytes a record",
+	    "build s", report_number(t.build), "publish and build s",
+	    report_number(t.publish + t.build), "disk bytes a record",
 	    report_number((double)tree_bytes(path) / n)));
 	if ((rc = measure_start(c, &set, dir, false, r, why)) < 0)
 		return rc;

@@ -100,7 +100,10 @@ look_up(struct ruleset *r, const void *key, size_t key_len,
 	if (of_base && look_into_base(r, key, key_len, value))
 		return 0;
 	buf_reset(scratch);
-	rc = db_get(s->db, r->view, key, key_len, !of_base, scratch, NULL);
+	/* What base/ does not tell is asked seldom, and a damaged block that
+	 * is not summed may trip an assertion of LevelDB's. */
+	rc = db_get(s->db, r->view, key, key_len, s->base != NULL ||
+	    !of_base, scratch, NULL);
 	if (rc == ERR_NOENT && (rc = db_get_surely(s->db, r->view, key,
 	    key_len, scratch, NULL)) == 0)
 		atomic_store(&s->damaged, true);

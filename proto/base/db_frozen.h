@@ -1,7 +1,7 @@
 /*
  * db_frozen.h - a quick look into the tables of a database that nobody writes
  * any more, past LevelDB: its files mapped, where their blocks begin held in
- * memory, some 50 bytes for each 4 KiB of them.
+ * memory, 40 bytes for each 4 KiB of them.
  *
  * Only a look: nothing is verified, and a damaged file may hide a key or show
  * other bytes.  Who asks holds what he gets against a hash of his own, and

@@ -8,7 +8,6 @@
 
 #include "controller/store_impl.h"
 #include "proto/base/err.h"
-#include "proto/wire/digest_bulk.h"
 
 struct store_view {
 	struct db *db;
@@ -79,14 +78,14 @@ store_view_scan(struct store_view *v, store_record_fn fn, void *arg,
 	return rc < 0 ? rc : err;
 }
 
-struct proving { struct digest_bulk *sums; const atomic_bool *stop; };
+struct proving { struct digest d; const atomic_bool *stop; };
 
 static int
 add(void *arg, struct bytes key, struct bytes val)
 {
 	struct proving *g = arg;
 
-	digest_bulk_add(g->sums, key.p, key.n, val.p, val.n);
+	digest_add(&g->d, key.p, key.n, val.p, val.n);
 	return g->stop != NULL && atomic_load(g->stop) ? ERR_TIMEOUT : 0;
 }
 
@@ -95,17 +94,14 @@ store_view_prove(struct store_view *v, const atomic_bool *stop,
     struct diag *why)
 {
 	uint8_t digest[DIGEST_LEN];
-	struct proving g = { .sums = digest_bulk_new(), .stop = stop };
-	struct digest d;
-	int rc = store_view_scan(v, add, &g, why);
+	struct proving g = { .stop = stop };
+	int rc;
 
-	digest_init(&d);
-	digest_bulk_take(g.sums, &d);
-	digest_bulk_free(&g.sums);
-	if (rc < 0)
+	digest_init(&g.d);
+	if ((rc = store_view_scan(v, add, &g, why)) < 0)
 		return rc;
-	digest_final(&d, digest);
-	if (d.count == v->head.count &&
+	digest_final(&g.d, digest);
+	if (g.d.count == v->head.count &&
 	    memcmp(digest, v->head.digest, DIGEST_LEN) == 0)
 		return 0;
 	return diag_set(why, ERR_CORRUPT, "the records of version %" PRIu64

@@ -8,11 +8,10 @@
 
 #include "node/ruleset_impl.h"
 #include "proto/base/err.h"
-#include "proto/wire/digest_bulk.h"
 
 static int
 check_record(const struct store *s, struct bytes key, struct bytes stored,
-    struct digest_bulk *d, struct diag *why)
+    struct digest *d, struct diag *why)
 {
 	struct bytes value;
 
@@ -23,7 +22,7 @@ check_record(const struct store *s, struct bytes key, struct bytes stored,
 	    filter_hash(s->filter, key.p, key.n)))
 		return diag_set(why, ERR_CORRUPT, "the filter denies a record "
 		    "of class %c", key.p[0]);
-	digest_bulk_add(d, key.p, key.n, value.p, value.n);
+	digest_add(d, key.p, key.n, value.p, value.n);
 	return 0;
 }
 
@@ -49,27 +48,23 @@ ruleset_scrub(struct ruleset *r, ruleset_pause_fn pause, void *arg,
 {
 	struct store *s = r->store;
 	struct db_iter *it = db_iter_new(s->db, r->view);
-	struct digest_bulk *sums = digest_bulk_new();
 	struct digest d;
-	uint64_t n = 0;
 	int rc = 0;
 
+	digest_init(&d);
 	for (db_iter_first(it); rc == 0 && db_iter_valid(it);
 	    db_iter_next(it)) {
 		struct bytes key = db_iter_key(it);
 
 		if (key.n == 0 || !record_is_known(key.p[0]))
 			continue;	/* of the set's own rows */
-		rc = check_record(s, key, db_iter_value(it), sums, why);
-		if (rc == 0 && pause(arg, ++n))
+		rc = check_record(s, key, db_iter_value(it), &d, why);
+		if (rc == 0 && pause(arg, d.count))
 			rc = ERR_AGAIN;
 	}
 	if (rc == 0)
 		rc = db_iter_error(it, why);
 	db_iter_free(&it);
-	digest_init(&d);
-	digest_bulk_take(sums, &d);
-	digest_bulk_free(&sums);
 	if (rc == 0)
 		rc = compare(r, &d, why);
 	if (rc == 0)

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/base/blake2b_lanes.h"
 #include "proto/base/err.h"
 #include "proto/policy/record.h"
 #include "proto/wire/snapshot_pool.h"
@@ -19,9 +18,6 @@ struct snapshot_writer {
 	void *arg;
 	struct buf chunk;
 	uint32_t chunk_count;
-	struct blake2b_lanes keys;	/* of the last records of the chunk, */
-	size_t end[BLAKE2B_LANES];	/* which may end it here: not known */
-	struct buf rest;		/* what a cut leaves */
 	struct snapshot_pool *pool;
 	struct manifest m;
 	size_t chunks_cap;
@@ -39,7 +35,6 @@ snapshot_writer_new(snapshot_chunk_fn fn, void *arg)
 	w->fn = fn;
 	w->arg = arg;
 	buf_init(&w->chunk, CHUNK_MAX);
-	buf_init(&w->rest, CHUNK_MAX);
 	w->pool = snapshot_pool_new();
 	return w;
 }
@@ -52,7 +47,6 @@ snapshot_writer_free(struct snapshot_writer **wp)
 	if (w == NULL)
 		return;
 	buf_fini(&w->chunk);
-	buf_fini(&w->rest);
 	snapshot_pool_free(&w->pool);
 	free(w->m.chunks);
 	free(w);
@@ -97,83 +91,14 @@ flush(struct snapshot_writer *w)
 	return 0;
 }
 
-/* Does the key of this hash end a chunk? */
+/* Does this key end a chunk? */
 static bool
-is_cut(const uint8_t h[16])
-{
-	return (((uint32_t)h[0] << 8 | h[1]) & CUT_MASK) == 0;
-}
-
-/* The last record may end the chunk: its key waits for others. */
-static void
-may_end(struct snapshot_writer *w, struct bytes key, size_t end)
-{
-	struct blake2b_lanes *l = &w->keys;
-
-	if (end < CHUNK_MIN)
-		return;
-	w->end[l->n] = end;
-	l->len[l->n] = key.n;
-	memcpy(l->block[l->n++], key.p, key.n);
-}
-
-/* The chunk ends behind the record of key i; what came since begins the next
- * one, and may end that, where values are long. */
-static int
-cut_behind(struct snapshot_writer *w, size_t i)
-{
-	uint32_t since = (uint32_t)(w->keys.n - 1 - i);
-	size_t at = w->end[i];
-	struct bytes in, key, val;
-	int rc;
-
-	buf_reset(&w->rest);
-	buf_put(&w->rest, w->chunk.data + at, w->chunk.len - at);
-	w->chunk.len = at;
-	w->chunk_count -= since;
-	w->keys.n = 0;
-	if (w->rest.err != 0)
-		return w->rest.err;
-	if ((rc = flush(w)) < 0)
-		return rc;
-	buf_put(&w->chunk, w->rest.data, w->rest.len);
-	w->chunk_count = since;
-	in = bytes_of(w->chunk.data, w->chunk.len);
-	while (chunk_next(&in, &key, &val))
-		may_end(w, key, w->chunk.len - in.n);
-	return w->chunk.err;
-}
-
-/* No key waits then. */
-static int
-settle(struct snapshot_writer *w)
-{
-	uint8_t h[BLAKE2B_LANES][BLAKE2B_OUT];
-	size_t i;
-	int rc = 0;
-
-	while (w->keys.n > 0 && rc == 0) {
-		blake2b_lanes(&w->keys, 16, h);
-		for (i = 0; i < w->keys.n && !is_cut(h[i]); i++)
-			continue;
-		if (i < w->keys.n)
-			rc = cut_behind(w, i);
-		else
-			w->keys.n = 0;
-	}
-	return rc;
-}
-
-/* The same for one whose key is too long to wait; none waits before it. */
-static int
-end_long(struct snapshot_writer *w, const void *key, size_t len)
+is_cut(const void *key, size_t len)
 {
 	uint8_t h[16];
 
-	if (w->chunk.len < CHUNK_MIN)
-		return 0;
 	crypto_generichash(h, sizeof(h), key, len, NULL, 0);
-	return is_cut(h) ? flush(w) : 0;
+	return (((uint32_t)h[0] << 8 | h[1]) & CUT_MASK) == 0;
 }
 
 static bool
@@ -198,9 +123,6 @@ snapshot_add(struct snapshot_writer *w, const void *key, size_t key_len,
 	if (key_len == 0 || key_len > RECORD_KEY_MAX ||
 	    val_len > RECORD_VALUE_MAX || !rises(w, key, key_len))
 		return ERR_INVAL;
-	if ((w->chunk.len + len > CHUNK_MAX || key_len > BLAKE2B_BLOCK) &&
-	    (rc = settle(w)) < 0)
-		return rc;
 	if (w->chunk.len + len > CHUNK_MAX && (rc = flush(w)) < 0)
 		return rc;
 	buf_put_u16(&w->chunk, (uint16_t)key_len);
@@ -213,20 +135,17 @@ snapshot_add(struct snapshot_writer *w, const void *key, size_t key_len,
 	w->any = true;
 	if (w->chunk.err != 0)
 		return w->chunk.err;
-	if (key_len > BLAKE2B_BLOCK)
-		return end_long(w, key, key_len);
-	may_end(w, bytes_of(key, key_len), w->chunk.len);
-	return w->keys.n == BLAKE2B_LANES ? settle(w) : 0;
+	if (w->chunk.len >= CHUNK_MIN && is_cut(key, key_len))
+		return flush(w);
+	return 0;
 }
 
 int
 snapshot_finish(struct snapshot_writer *w, struct manifest *m)
 {
 	struct digest digest;
-	int rc = settle(w);
+	int rc = flush(w);
 
-	if (rc == 0)
-		rc = flush(w);
 	memset(m, 0, sizeof(*m));
 	while (rc >= 0 && (rc = hand_on(w)) > 0)
 		continue;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "proto/base/thread.h"
-#include "proto/wire/digest_bulk.h"
 
 #define JOBS (2 * SNAPSHOT_THREADS_MAX)
 
@@ -26,7 +25,7 @@ struct job {
 struct worker {
 	struct snapshot_pool *pool;
 	pthread_t thread;
-	struct digest_bulk *digest;
+	struct digest digest;
 };
 
 struct snapshot_pool {
@@ -38,18 +37,18 @@ struct snapshot_pool {
 	struct worker worker[SNAPSHOT_THREADS_MAX];
 	unsigned n;			/* threads */
 	bool tried;			/* to start them */
-	struct digest_bulk *digest;	/* of what was done without */
+	struct digest digest;		/* of what was done without */
 };
 
 static void
-run_job(struct job *j, struct digest_bulk *d)
+run_job(struct job *j, struct digest *d)
 {
 	struct bytes in = bytes_of(j->data.data, j->data.len), key, val;
 
 	crypto_generichash(j->chunk.hash, sizeof(j->chunk.hash),
 	    (const uint8_t *)j->data.data, j->data.len, NULL, 0);
 	while (chunk_next(&in, &key, &val))
-		digest_bulk_add(d, key.p, key.n, val.p, val.n);
+		digest_add(d, key.p, key.n, val.p, val.n);
 }
 
 static void *
@@ -68,7 +67,7 @@ work(void *arg)
 		j = &p->job[p->next++ % JOBS];
 		j->state = JOB_RUNS;
 		pthread_mutex_unlock(&p->lock);
-		run_job(j, w->digest);
+		run_job(j, &w->digest);
 		pthread_mutex_lock(&p->lock);
 		j->state = JOB_DONE;
 		pthread_cond_signal(&p->done);
@@ -86,7 +85,7 @@ snapshot_pool_new(void)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	pthread_cond_init(&p->done, NULL);
-	p->digest = digest_bulk_new();
+	digest_init(&p->digest);
 	for (i = 0; i < JOBS; i++)
 		buf_init(&p->job[i].data, CHUNK_MAX);
 	return p;
@@ -103,11 +102,9 @@ start(struct snapshot_pool *p)
 		struct worker *w = &p->worker[p->n];
 
 		w->pool = p;
-		w->digest = digest_bulk_new();
-		if (thread_start(&w->thread, "digest", 0, work, w) < 0) {
-			digest_bulk_free(&w->digest);
+		digest_init(&w->digest);
+		if (thread_start(&w->thread, "digest", 0, work, w) < 0)
 			break;
-		}
 		p->n++;
 	}
 }
@@ -124,11 +121,8 @@ snapshot_pool_free(struct snapshot_pool **pp)
 	p->stop = true;
 	pthread_cond_broadcast(&p->work);
 	pthread_mutex_unlock(&p->lock);
-	for (i = 0; i < p->n; i++) {
+	for (i = 0; i < p->n; i++)
 		pthread_join(p->worker[i].thread, NULL);
-		digest_bulk_free(&p->worker[i].digest);
-	}
-	digest_bulk_free(&p->digest);
 	for (i = 0; i < JOBS; i++)
 		buf_fini(&p->job[i].data);
 	pthread_cond_destroy(&p->work);
@@ -159,7 +153,7 @@ snapshot_pool_put(struct snapshot_pool *p, struct buf *data, uint32_t count)
 	j->chunk.len = (uint32_t)j->data.len;
 	j->chunk.count = count;
 	if (p->n == 0) {
-		run_job(j, p->digest);
+		run_job(j, &p->digest);
 		j->state = JOB_DONE;
 		p->in++;
 		p->next++;
@@ -198,10 +192,9 @@ snapshot_pool_digest(struct snapshot_pool *p, struct digest *out)
 {
 	unsigned i;
 
-	digest_init(out);
-	digest_bulk_take(p->digest, out);
+	*out = p->digest;
 	pthread_mutex_lock(&p->lock);
 	for (i = 0; i < p->n; i++)
-		digest_bulk_take(p->worker[i].digest, out);
+		digest_merge(out, &p->worker[i].digest);
 	pthread_mutex_unlock(&p->lock);
 }

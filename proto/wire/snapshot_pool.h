@@ -30,7 +30,7 @@ void snapshot_pool_put(struct snapshot_pool *p, struct buf *data,
 bool snapshot_pool_take(struct snapshot_pool *p, struct manifest_chunk *c,
     struct buf *data);
 
-/* The digest of all that was taken out: once, when nothing is in. */
+/* The digest of all that was taken out. */
 void snapshot_pool_digest(struct snapshot_pool *p, struct digest *out);
 
 #endif

@@ -118,71 +118,6 @@ snapshot_with_one_changed_record_changes_one_chunk(void **state)
 	kept_fini(&kb);
 }
 
-/* Does the key end a chunk of 64 KiB, as snapshot.h has it? */
-static bool
-ends(const char *key, size_t len)
-{
-	uint8_t h[16];
-
-	crypto_generichash(h, sizeof(h), (const uint8_t *)key, len, NULL, 0);
-	return ((h[0] << 8 | h[1]) & 4095) == 0;
-}
-
-/* Key i, of which each third ends a chunk; its length. */
-static size_t
-make_key(char out[RECORD_KEY_MAX], size_t i)
-{
-	size_t len = i % 7 == 0 ? 129 : i % 5 == 0 ? 128 : 20, n = 0;
-
-	memset(out, 'x', len);
-	do {
-		snprintf(out, 20, "E%09zu.%07zu", i, n++);
-		out[18] = 'x';
-	} while (i % 3 == 0 && !ends(out, len));
-	return len;
-}
-
-static void
-snapshot_is_cut_where_each_key_alone_says(void **state)
-{
-	static const size_t vals[] = { 60000, 9000, 30, 20000, 700, 65536 };
-	static const char val[RECORD_VALUE_MAX];
-	struct snapshot_writer *w;
-	struct manifest m;
-	size_t i, want_n = 0, len = 0;
-	uint32_t want[64];
-	struct kept k;
-
-	(void)state;
-	memset(&k, 0, sizeof(k));
-	w = snapshot_writer_new(keep, &k);
-	for (i = 0; i < 240 && want_n < 60; i++) {
-		char key[RECORD_KEY_MAX];
-		size_t n = make_key(key, i), val_n = vals[i / 11 % 6];
-
-		if (len + 6 + n + val_n > CHUNK_MAX) {
-			want[want_n++] = (uint32_t)len;
-			len = 0;
-		}
-		len += 6 + n + val_n;
-		assert_int_equal(snapshot_add(w, key, n, val, val_n), 0);
-		if (len >= CHUNK_MIN && ends(key, n)) {
-			want[want_n++] = (uint32_t)len;
-			len = 0;
-		}
-	}
-	if (len > 0)
-		want[want_n++] = (uint32_t)len;
-	assert_int_equal(snapshot_finish(w, &m), 0);
-	assert_int_equal(m.count, i);
-	assert_int_equal(m.chunks_n, want_n);
-	for (i = 0; i < want_n; i++)
-		assert_int_equal(m.chunks[i].len, want[i]);
-	snapshot_writer_free(&w);
-	manifest_fini(&m);
-	kept_fini(&k);
-}
-
 static void
 chunk_cut_anywhere_ends_with_an_error(void **state)
 {
@@ -279,7 +214,6 @@ main(void)
 		cmocka_unit_test(snapshot_chunks_give_all_records_back),
 		cmocka_unit_test(
 		    snapshot_with_one_changed_record_changes_one_chunk),
-		cmocka_unit_test(snapshot_is_cut_where_each_key_alone_says),
 		cmocka_unit_test(chunk_cut_anywhere_ends_with_an_error),
 		cmocka_unit_test(snapshot_refuses_wrong_order_and_sizes),
 		cmocka_unit_test(

@@ -21,6 +21,7 @@
 #include "bench/null.h"
 #include "bench/stat.h"
 #include "proto/base/err.h"
+#include "proto/base/file.h"
 
 #define START_S 60
 #define LOOK_US 500
@@ -124,7 +125,7 @@ exec_node(const char *dir, const char *log, const char *socket_path)
 	dup2(fd, 2);
 	execl(program, "postern-node", "--dir", dir, "--policy-tcp",
 	    "127.0.0.1:0", "--policy-unix", socket_path, "--ready-file",
-	    ready, (char *)NULL);
+	    ready, "--spool-max", "4G", (char *)NULL);
 	_exit(1);
 }
 
@@ -167,6 +168,9 @@ child_node(struct child *out, const char *dir, const char *log,
 	    "unix:%s/policy", dir);
 	snprintf(path, sizeof(path), "%s/ready", dir);
 	unlink(path);
+	/* the events of a run before would be read at the start */
+	snprintf(path, sizeof(path), "%s/spool", dir);
+	file_remove_tree(path, NULL);
 	begin = stat_now();
 	out->pid = fork_bound();
 	if (out->pid == 0)

@@ -26,7 +26,9 @@ libmilter() {
 	targets=${targets:+$targets,}$1=unix:$dir/$1#$pid
 }
 
+rm -rf "$set_dir/spool"	# the events of a run before
 start "$dir/node.log" "$BUILD/postern-node" --dir "$set_dir" \
+    --spool-max 4G \
     --policy-tcp "" --policy-unix "$dir/policy" --milter-unix "$dir/milter" \
     --ready-file "$dir/node.json"
 node=node=unix:$dir/milter#$pid

@@ -98,7 +98,9 @@ start_postfwd() {
 }
 
 node_port=$(free_port)
+rm -rf "$set_dir/spool"	# the events of a run before
 start "$dir/node.log" "$BUILD/postern-node" --dir "$set_dir" \
+    --spool-max 4G \
     --policy-tcp "127.0.0.1:$node_port" --ready-file "$dir/node.json"
 targets=node=127.0.0.1:$node_port#$pid,node-each=each:127.0.0.1:$node_port#$pid
 until_true 30 [ -s "$dir/node.json" ] || die "no node" "$dir/node.log"

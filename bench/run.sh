@@ -20,7 +20,7 @@ case ${1:-} in
 short) scale=0.1 tenth=0.01 rounds=5 time=300ms stall=0.02 nodes=200
 	fleet_rounds=3 events=50000 smtp_time=500ms peer_time=300ms
 	peer_rounds=3 settle=60 ;;
-full) scale=1 tenth=0.1 rounds=9 time=2s stall=0.1 nodes=1000
+full) scale=1 tenth=0.1 rounds=7 time=2s stall=0.1 nodes=1000
 	fleet_rounds=5 events=1000000 smtp_time=2s peer_time=1s
 	peer_rounds=5 settle=480 ;;
 *)

@@ -31,7 +31,9 @@ smtpd() {
 
 start "$dir/null.log" "$bench" null --listen "unix:$dir/null"
 null_pid=$pid
+rm -rf "$set_dir/spool"	# the events of a run before
 start "$dir/node.log" "$BUILD/postern-node" --dir "$set_dir" \
+    --spool-max 4G \
     --policy-tcp "" --policy-unix "$dir/node" --milter-unix "$dir/milter" \
     --ready-file "$dir/node.json"
 node_pid=$pid

@@ -412,7 +412,7 @@ static int
 map_table(struct db_frozen *f, int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), rc = 0;
-	struct table t = { NULL };
+	struct table t = { .map = NULL };
 	struct stat st;
 	void *map;
 

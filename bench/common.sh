@@ -17,7 +17,7 @@ print(json.dumps({"left_out": sys.argv[1], "why": sys.argv[2]}))' \
 
 # settled LOG: once for each node that is started with a set, before anything
 # is asked of it: wait until the node that writes the log has read its set
-# through, SETTLE_S (480) seconds at most; ten million records take four minutes
+# through, SETTLE_S (480) seconds at most; ten million records take five minutes
 # where all is quiet.  Until then its CPU holds that work, too, and it is said.
 settled() {
 	local limit=${SETTLE_S:-480} begin=$SECONDS

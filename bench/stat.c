@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t
 ns_of(clockid_t clock)
@@ -40,7 +41,30 @@ cpu_of(pid_t pid)
 	return (double)ns_of(clock) / 1e9;
 }
 
-/* A child's children, too: some servers have a master over their parent. */
+/* Of the children that pid has waited for: proc(5), stat, in ticks. */
+static double
+cpu_of_ended(pid_t pid)
+{
+	unsigned long user, system;
+	char path[64], line[1024];
+	const char *rest = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if ((f = fopen(path, "r")) == NULL)
+		return 0;
+	/* the name of the program may hold anything, even ")" */
+	if (fgets(line, sizeof(line), f) != NULL)
+		rest = strrchr(line, ')');
+	fclose(f);
+	if (rest == NULL || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u "
+	    "%*u %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+		return 0;
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* A child's children, too, those that ended among them: some servers have a
+ * master over their parent, and Postfix's processes come and go. */
 double
 stat_cpu(pid_t pid)
 {
@@ -48,6 +72,9 @@ stat_cpu(pid_t pid)
 	char path[64];
 	int child;
 	FILE *f;
+
+	if (pid > 0)
+		sum += cpu_of_ended(pid);
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
 	    (int)pid);

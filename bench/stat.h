@@ -13,8 +13,9 @@
 double stat_now(void);
 uint64_t stat_now_ns(void);
 
-/* Processor seconds of a process, its threads and its children so far (0: this
- * one without children, -1: the calling thread); 0 when there is none. */
+/* Processor seconds of a process, its threads and its children so far, ended
+ * ones too (those by 10 ms); 0: this one without children, -1: the calling
+ * thread.  0 when there is none. */
 double stat_cpu(pid_t pid);
 /* Kilobytes of its private memory that is no file's, and of all of it, from
  * /proc; 0 when there is no such process. */

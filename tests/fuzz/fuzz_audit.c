@@ -2,7 +2,6 @@
  * fuzz_audit.c - any bytes as entries of an audit log, a line each, with their
  * right hashes: the chain is followed, or ends where one does not follow on.
  */
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,11 +18,11 @@ check(const struct audit_mark *before, const struct audit_mark *after,
 	int n = snprintf(head, sizeof(head), "{\"sequence\":%" PRIu64 ",",
 	    after->seq);
 
-	assert(line.n >= (size_t)n && memcmp(line.p, head, (size_t)n) == 0);
-	assert(after->seq > before->seq);
+	fuzz_assert(line.n >= (size_t)n && memcmp(line.p, head, (size_t)n) == 0);
+	fuzz_assert(after->seq > before->seq);
 	if (after->adopted != after->seq) {
-		assert(after->adopted == before->adopted);
-		assert(after->seq == before->seq + 1);
+		fuzz_assert(after->adopted == before->adopted);
+		fuzz_assert(after->seq == before->seq + 1);
 	}
 }
 
@@ -44,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		memcpy(hash, at.hash, sizeof(hash));
 		audit_chain(hash, line);
 		if (audit_follow(&at, line, hash, &why) < 0) {
-			assert(audit_mark_same(&at, &before));
+			fuzz_assert(audit_mark_same(&at, &before));
 			return 0;
 		}
 		check(&before, &at, line);

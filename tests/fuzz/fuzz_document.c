@@ -2,7 +2,6 @@
  * fuzz_document.c - any bytes as a policy document: refused, or compiled to
  * records that the loader takes.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "controller/policy/compile.h"
@@ -26,18 +25,18 @@ load(const struct records *r)
 		size_t len = last.len < c.key.len ? last.len : c.key.len;
 		int order = len == 0 ? 0 : memcmp(last.data, c.key.data, len);
 
-		assert(order < 0 || (order == 0 && last.len < c.key.len));
+		fuzz_assert(order < 0 || (order == 0 && last.len < c.key.len));
 		buf_reset(&last);
 		buf_put(&last, c.key.data, c.key.len);
-		assert(last.err == 0 && record_is_known(*(uint8_t *)
+		fuzz_assert(last.err == 0 && record_is_known(*(uint8_t *)
 		    c.key.data));
 		if (record_is_small(*(uint8_t *)c.key.data))
-			assert(tables_put(t, bytes_of(c.key.data, c.key.len),
+			fuzz_assert(tables_put(t, bytes_of(c.key.data, c.key.len),
 			    bytes_of(c.val.data, c.val.len), &why) == 0);
 		n++;
 	}
 	records_end(&c);
-	assert(n == records_n(r) && tables_finish(t, &why) == 0);
+	fuzz_assert(n == records_n(r) && tables_finish(t, &why) == 0);
 	buf_fini(&last);
 	tables_free(&t);
 }

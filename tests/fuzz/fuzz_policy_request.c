@@ -2,8 +2,6 @@
  * fuzz_policy_request.c - any bytes as policy requests: whole at once and in
  * two pieces give the same answer, and values lie inside what came.
  */
-#include <stdlib.h>
-
 #include "node/policy_request.h"
 #include "proto/base/err.h"
 #include "tests/fuzz/target.h"
@@ -21,10 +19,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (rc2 == ERR_AGAIN)
 		rc2 = policy_request_parse(&parts, p, len, &again, &used2,
 		    NULL);
-	if (rc != rc2 || used != used2 || used > len)
-		abort();
-	if (rc == 0 && r.sender.p != NULL &&
-	    (r.sender.p < p || r.sender.p + r.sender.len > p + used))
-		abort();
+	fuzz_assert(rc == rc2 && used == used2 && used <= len);
+	if (rc == 0 && r.sender.p != NULL)
+		fuzz_assert(r.sender.p >= p &&
+		    r.sender.p + r.sender.len <= p + used);
 	return 0;
 }

@@ -3,7 +3,6 @@
  * value): the loader refuses them or builds tables of just those it took, and
  * takes none once they are finished.
  */
-#include <assert.h>
 
 #include "proto/policy/tables.h"
 #include "tests/fuzz/target.h"
@@ -27,9 +26,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		taken += tables_put(t, bytes_of(key, key_len),
 		    bytes_of(val, val_len), &why) == 0;
 	}
-	assert(tables_records_n(t) == taken);
+	fuzz_assert(tables_records_n(t) == taken);
 	if (tables_finish(t, &why) == 0)
-		assert(tables_records_n(t) == taken &&
+		fuzz_assert(tables_records_n(t) == taken &&
 		    tables_policies_n(t) <= taken &&
 		    tables_put(t, bytes_of("Ox", 2), bytes_of("", 0),
 		    &why) < 0);

@@ -19,6 +19,7 @@
 #include "proto/base/db_table.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
+#include "tests/lib/flip.h"
 
 #define MANY 20000		/* some hundred blocks */
 
@@ -198,16 +199,6 @@ table_of(const struct fixture *x, off_t *size)
 }
 
 static void
-flip(int fd, off_t at, int bit)
-{
-	uint8_t b;
-
-	assert_int_equal(pread(fd, &b, 1, at), 1);
-	b ^= (uint8_t)(1 << bit);
-	assert_int_equal(pwrite(fd, &b, 1, at), 1);
-}
-
-static void
 flipped_bits_never_read_past_a_file(void **state)
 {
 	struct fixture *x = *state;
@@ -222,14 +213,14 @@ flipped_bits_never_read_past_a_file(void **state)
 	fd = table_of(x, &size);
 	/* blocks here and there, then all of the tail: index and footer */
 	for (at = 0; at < size; at += step) {
-		flip(fd, at, (int)(at % 8));
+		flip_bit(fd, at, (int)(at % 8));
 		other += read_all(whole) != sum;
 		if (db_frozen_open(&x->f, x->path, NULL) < 0)
 			refused++;
 		else
 			read_all(x->f);
 		db_frozen_close(&x->f);
-		flip(fd, at, (int)(at % 8));
+		flip_bit(fd, at, (int)(at % 8));
 		step = at < size - 4000 ? size / 250 + 1 : 37;
 	}
 	close(fd);

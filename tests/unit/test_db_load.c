@@ -22,6 +22,7 @@
 #include "proto/base/db_load.h"
 #include "proto/base/err.h"
 #include "proto/base/file.h"
+#include "tests/lib/flip.h"
 
 #define MANY 60000		/* two tables: one of 32 MiB, and more */
 #define LONG 20000		/* bytes of every 40th value */
@@ -381,17 +382,6 @@ flipped_bit_in_a_table_is_seen(void **state)
 	buf_fini(&file);
 }
 
-/* Flip a bit of the file in place; twice is not at all. */
-static void
-flip(int fd, off_t at, int bit)
-{
-	uint8_t b;
-
-	assert_int_equal(pread(fd, &b, 1, at), 1);
-	b ^= (uint8_t)(1 << bit);
-	assert_int_equal(pwrite(fd, &b, 1, at), 1);
-}
-
 /* In a process of its own, as LevelDB ends the one that reads some damage:
  * 0 right or refused, 1 denied by db_get() alone, 2 wrong. */
 static int
@@ -448,9 +438,9 @@ bit_flipped_in_an_open_table_denies_no_key(void **state)
 	assert_true((fd = open(path, O_RDWR)) >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	for (at = (long)st.st_size - 2500; at < (long)st.st_size; at += 2) {
-		flip(fd, at, (int)(at / 2 % 8));
+		flip_bit(fd, at, (int)(at / 2 % 8));
 		count[ask(db, &key, &val)]++;
-		flip(fd, at, (int)(at / 2 % 8));
+		flip_bit(fd, at, (int)(at / 2 % 8));
 	}
 	/* the twin: without it some are denied */
 	assert_true(count[1] > 0);

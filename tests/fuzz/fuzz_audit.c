@@ -18,7 +18,8 @@ check(const struct audit_mark *before, const struct audit_mark *after,
 	int n = snprintf(head, sizeof(head), "{\"sequence\":%" PRIu64 ",",
 	    after->seq);
 
-	fuzz_assert(line.n >= (size_t)n && memcmp(line.p, head, (size_t)n) == 0);
+	fuzz_assert(line.n >= (size_t)n &&
+	    memcmp(line.p, head, (size_t)n) == 0);
 	fuzz_assert(after->seq > before->seq);
 	if (after->adopted != after->seq) {
 		fuzz_assert(after->adopted == before->adopted);

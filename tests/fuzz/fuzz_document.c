@@ -25,7 +25,8 @@ load(const struct records *r)
 		size_t len = last.len < c.key.len ? last.len : c.key.len;
 		int order = len == 0 ? 0 : memcmp(last.data, c.key.data, len);
 
-		fuzz_assert(order < 0 || (order == 0 && last.len < c.key.len));
+		fuzz_assert(order < 0 ||
+		    (order == 0 && last.len < c.key.len));
 		buf_reset(&last);
 		buf_put(&last, c.key.data, c.key.len);
 		fuzz_assert(last.err == 0 && record_is_known(*(uint8_t *)

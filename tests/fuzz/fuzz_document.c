@@ -32,8 +32,9 @@ load(const struct records *r)
 		fuzz_assert(last.err == 0 && record_is_known(*(uint8_t *)
 		    c.key.data));
 		if (record_is_small(*(uint8_t *)c.key.data))
-			fuzz_assert(tables_put(t, bytes_of(c.key.data, c.key.len),
-			    bytes_of(c.val.data, c.val.len), &why) == 0);
+			fuzz_assert(tables_put(t, bytes_of(c.key.data,
+			    c.key.len), bytes_of(c.val.data, c.val.len),
+			    &why) == 0);
 		n++;
 	}
 	records_end(&c);
